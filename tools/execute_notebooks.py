@@ -1,0 +1,81 @@
+"""Execute the notebooks in place and normalise them, as they are committed.
+
+    python tools/execute_notebooks.py            all of the series, in order, then the solutions
+    python tools/execute_notebooks.py 04 07      some of them
+
+Normalised means: no timing, no widget state, no language version, no output in cells whose
+metadata say `"keep_output": false`; executing twice gives the same bytes but for pictures of
+what was trained. For maintainers; readers run notebooks through `vae-nb run` or JupyterLab.
+"""
+
+import sys
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbstripout import strip_output
+
+FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
+
+
+def normalise(notebook):
+    """Remove what changes between executions without meaning anything.
+
+    Parameters
+    ----------
+    notebook : nbformat.NotebookNode
+        Changed in place.
+
+    Returns
+    -------
+    str
+        The text to commit.
+    """
+    strip_output(
+        notebook,
+        keep_output=True,
+        keep_count=True,
+        keep_id=True,
+        extra_keys=["metadata.language_info", "metadata.widgets"],
+    )
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and cell.metadata.get("keep_output") is False:
+            cell.outputs = []
+    return nbformat.writes(notebook) + "\n"
+
+
+def execute(path):
+    """Execute one notebook in place.
+
+    Parameters
+    ----------
+    path : Path
+    """
+    notebook = nbformat.read(path, as_version=4)
+    client = NotebookClient(
+        notebook,
+        timeout=900,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(path.parent)}},
+        record_timing=False,
+        store_widget_state=False,
+    )
+    client.execute(extra_arguments=["--IPKernelApp.log_level=ERROR"])
+    path.write_text(normalise(notebook), encoding="utf-8")
+
+
+def main(numbers):
+    """Execute the notebooks whose names start with one of the numbers, or all.
+
+    Parameters
+    ----------
+    numbers : list of str
+    """
+    for path in [*sorted(FOLDER.glob("*.ipynb")), *sorted(FOLDER.glob("solutions/*.ipynb"))]:
+        if not numbers or path.name.startswith(tuple(numbers)):
+            print(path.relative_to(FOLDER), flush=True)
+            execute(path)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,112 @@
+"""The `vae-nb` command."""
+
+import json
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from vae_nb.config import load_config, parse_override
+from vae_nb.errors import ConfigError, FilesError, ImagesError, VaeNbError
+from vae_nb.images import load_images
+from vae_nb.model import count_parameters
+from vae_nb.series import run_series, series_notebooks
+from vae_nb.workspace import Workspace
+
+BAD_INPUT = (ConfigError, ImagesError, FilesError)
+FLOAT32_BYTES = 4
+
+
+@contextmanager
+def _one_sentence():
+    """Turn a reader's mistake into one sentence and an exit code: 2 for input, 1 for a run."""
+    try:
+        yield
+    except VaeNbError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(2 if isinstance(error, BAD_INPUT) else 1)
+
+
+def _absolute(context, parameter, value):
+    """A path typed in a shell starts at the shell's working directory."""
+    return None if value is None else Path(value).expanduser().absolute()
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="emoji-vae-notebooks")
+def main():
+    """A variational autoencoder in plain NumPy, as a series of notebooks."""
+
+
+@main.command()
+@click.option(
+    "--config", "config_path", callback=_absolute, help="Configuration.  [default: config.json]"
+)
+@click.option("--output", "output_dir", callback=_absolute, help="Folder.  [default: output]")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override one key, for example model.latent_dim=8. May be repeated.",
+)
+@click.option("--only", metavar="NUMBERS", help="Run some notebooks, for example 04-06.")
+def run(config_path, output_dir, settings, only):
+    """Execute the notebooks, and list the figures and pictures that they made."""
+    config_path = config_path or "config.json"
+    output_dir = output_dir or "output"
+    with _one_sentence():
+        overrides = dict(parse_override(setting) for setting in settings)
+        config = load_config(config_path, overrides)
+        series_notebooks(only)
+        images = load_images(config.data)
+        images.split(config.data.validation_split, config.training.seed)
+        for path, reason in images.skipped:
+            click.echo(f"Warning: skipped {path}: {reason}", err=True)
+        workspace = Workspace(output_dir)
+        click.echo(f"{len(images)} pictures. Results go to {workspace.folder}.")
+        run_series(
+            config_path,
+            output_dir,
+            overrides,
+            only,
+            on_notebook=lambda name, seconds: click.echo(f"{name:<28} {seconds:6.1f} s"),
+        )
+        _report(workspace)
+
+
+def _report(workspace):
+    """Print the metrics and the pictures that a workspace holds."""
+    if workspace.metrics_path.exists():
+        click.echo("\nMetrics")
+        for key, value in _flat(json.loads(workspace.metrics_path.read_text(encoding="utf-8"))):
+            text = f"{value:.4g}" if isinstance(value, float) else f"{value}"
+            click.echo(f"  {key:<22} {text}")
+    pictures = sorted(workspace.images.glob("*.png"))
+    if pictures:
+        click.echo("\nPictures")
+        for picture in pictures:
+            click.echo(f"  {picture}")
+
+
+def _flat(metrics, prefix=""):
+    for key, value in metrics.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+@main.command("check-config")
+@click.argument("file", callback=_absolute)
+def check_config(file):
+    """Print the complete configuration that FILE stands for, or all its errors."""
+    with _one_sentence():
+        config = load_config(file)
+        parameters = count_parameters(config.model, config.data.image_shape)
+        # Weights, gradients and Adam's two moments.
+        megabytes = 4 * parameters * FLOAT32_BYTES / 1e6
+        click.echo(json.dumps(config.to_dict(), indent=2))
+        click.echo(f"Parameters: {parameters:,}")
+        click.echo(f"Memory for training: about {megabytes:,.0f} MB, besides the pictures")

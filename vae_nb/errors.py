@@ -1,0 +1,33 @@
+"""The one family of errors that a reader's mistake can raise."""
+
+
+class VaeNbError(Exception):
+    """A mistake in what the package was given, told in one sentence.
+
+    The message says what is wrong, where (a key path or a file), what was found and what is
+    allowed. Everything else that is raised is a bug of the package.
+    """
+
+    def _render_traceback_(self):
+        # IPython and ipykernel ask for this method: a notebook shows the sentence alone.
+        return [f"{type(self).__name__}: {self}"]
+
+
+class ConfigError(VaeNbError):
+    """A configuration, or an override of one, that is not legal."""
+
+
+class ImagesError(VaeNbError):
+    """A folder of pictures that cannot be used."""
+
+
+class ModelError(VaeNbError):
+    """A model, or a file of one, that cannot be used."""
+
+
+class FilesError(VaeNbError):
+    """A path that cannot be read or written."""
+
+
+class TrainingDiverged(VaeNbError):
+    """A training whose loss is no finite number any more."""

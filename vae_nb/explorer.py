@@ -1,0 +1,132 @@
+"""Sliders that move through the latent space, for a notebook in JupyterLab."""
+
+import io
+from contextlib import contextmanager
+
+import ipywidgets as widgets
+import numpy as np
+from PIL import Image
+
+from vae_nb.metrics import encode_set, kl_per_dimension
+
+PICTURE_SIDE = 320  # pixels on the screen, of the longer side
+LEAST_REACH = 3.0  # a slider goes at least three standard deviations of the prior each way
+
+# The browser enlarges the picture; it shall keep its pixels sharp.
+STYLE = "<style>.vae-nb-picture { image-rendering: pixelated; }</style>"
+
+
+class LatentExplorer(widgets.VBox):
+    """A decoded emoji with one slider for each latent dimension.
+
+    Parameters
+    ----------
+    vae : vae_nb.VAE
+    images : vae_nb.ImageSet
+        Pictures to start from.
+    rng : numpy.random.Generator or None
+        Draws from the prior; None seeds one from the operating system.
+
+    Attributes
+    ----------
+    z : ndarray, shape (latent,)
+        The latent vector shown; setting it moves the sliders.
+    picture : widgets.Image
+        The decoded emoji, as PNG.
+    sliders : list of widgets.FloatSlider
+    start : widgets.Dropdown
+        The emoji that "reset" goes back to.
+    random_button, reset_button : widgets.Button
+    """
+
+    def __init__(self, vae, images, rng=None):
+        self._vae = vae
+        self._rng = rng or np.random.default_rng()
+        self._means, _ = encode_set(vae, images)  # (images, latent)
+        kl = kl_per_dimension(vae, images)
+        reach = np.maximum(LEAST_REACH, np.ceil(np.abs(self._means).max(axis=0)))
+        self.sliders = [
+            widgets.FloatSlider(
+                min=-limit,
+                max=limit,
+                step=0.05,
+                description=f"z{number} ({nats:.1f} nats)",
+                readout_format=".2f",
+                style={"description_width": "8em"},
+                layout={"width": "24em"},
+            )
+            for number, (limit, nats) in enumerate(zip(reach, kl, strict=True), start=1)
+        ]
+        options = sorted((_readable(name), index) for index, name in enumerate(images.names))
+        self.start = widgets.Dropdown(options=options, value=0, description="Start from")
+        self.random_button = widgets.Button(
+            description="Random draw", tooltip="Draw a latent vector from the prior N(0, 1)"
+        )
+        self.reset_button = widgets.Button(
+            description="Reset", tooltip="Back to the emoji chosen as the start"
+        )
+        height, width, _ = vae.image_shape
+        scale = PICTURE_SIDE / max(height, width)
+        self.picture = widgets.Image(
+            format="png", layout={"width": f"{width * scale}px", "height": f"{height * scale}px"}
+        )
+        self.picture.add_class("vae-nb-picture")
+
+        self._moving_together = False
+        for slider in self.sliders:
+            slider.observe(self._show, "value")
+        self.start.observe(self._reset, "value")
+        self.reset_button.on_click(self._reset)
+        self.random_button.on_click(self._draw)
+        self._reset()
+
+        buttons = widgets.HBox([self.random_button, self.reset_button])
+        left = widgets.VBox([self.start, self.picture, buttons, widgets.HTML(STYLE)])
+        right = widgets.Box(self.sliders, layout={"flex_flow": "row wrap", "width": "50em"})
+        super().__init__([widgets.HBox([left, right])])
+
+    @property
+    def z(self):
+        return np.array([slider.value for slider in self.sliders])
+
+    @z.setter
+    def z(self, z):
+        with self._one_update():
+            for slider, value in zip(self.sliders, z, strict=True):
+                slider.value = float(np.clip(value, slider.min, slider.max))
+
+    @contextmanager
+    def _one_update(self):
+        """Decode once after all sliders have moved, not once for each."""
+        self._moving_together = True
+        try:
+            yield
+        finally:
+            self._moving_together = False
+        self._show()
+
+    def _show(self, _change=None):
+        if self._moving_together:
+            return
+        pixels = self._vae.decode(self.z[None])[0].reshape(self._vae.image_shape)
+        self.picture.value = _png(pixels)
+
+    def _reset(self, _change=None):
+        self.z = self._means[self.start.value]
+
+    def _draw(self, _button):
+        self.z = self._rng.standard_normal(len(self.sliders))
+
+
+def _readable(name):
+    """The name of an emoji from its file's: "1f600_grinning_face" is "grinning face"."""
+    return name.split("_", 1)[-1].replace("_", " ")
+
+
+def _png(pixels):
+    """A picture with values in [0, 1], shape (height, width, channels), as PNG bytes."""
+    array = np.round(pixels * 255).astype(np.uint8)
+    buffer = io.BytesIO()
+    # A low compression level: the picture travels only to a browser on the same machine.
+    Image.fromarray(array.squeeze()).save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()

@@ -1,0 +1,340 @@
+"""A folder of pictures to an `ImageSet`; its split and its mini-batches."""
+
+import hashlib
+import os
+import re
+import stat
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from vae_nb.errors import ImagesError
+from vae_nb.paths import from_project_root
+from vae_nb.random_streams import random_stream
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+# Only these decoders are tried, whatever a file's name says: Pillow knows formats that start
+# other programs.
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+REASONS_IN_ERROR = 3
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSet:
+    """Pictures of one shape, with their names and labels.
+
+    Attributes
+    ----------
+    pixels : ndarray of uint8, shape (n, height, width, channels)
+    names : tuple of str
+        File names without their extension, for example "1f600_grinning_face".
+    labels : tuple of str
+        Each picture's folder relative to the input folder ("a/b"); the input folder's own name
+        for pictures that lie directly in it.
+    skipped : tuple of (str, str)
+        Path and reason of each file that was not loaded.
+    """
+
+    pixels: np.ndarray
+    names: tuple[str, ...]
+    labels: tuple[str, ...]
+    skipped: tuple[tuple[str, str], ...] = ()
+
+    def __len__(self):
+        return len(self.pixels)
+
+    @property
+    def image_shape(self):
+        """(height, width, channels)."""
+        return self.pixels.shape[1:]
+
+    def select(self, indices):
+        """Some of the pictures.
+
+        Parameters
+        ----------
+        indices : slice or ndarray of int or bool
+            As they index an array of shape (n,).
+
+        Returns
+        -------
+        ImageSet
+            In the order of `indices`; nothing counts as skipped in it.
+        """
+        positions = np.arange(len(self))[indices]
+        names = tuple(self.names[position] for position in positions)
+        labels = tuple(self.labels[position] for position in positions)
+        return ImageSet(self.pixels[positions], names, labels)
+
+    def fingerprint(self):
+        """What tells this set from every other: a hash of shape, names, labels and pixels.
+
+        The labels are in it because the split depends on them.
+
+        Returns
+        -------
+        str
+            SHA-256 in hexadecimal.
+        """
+        digest = hashlib.sha256(repr((self.pixels.shape, self.names, self.labels)).encode())
+        digest.update(np.ascontiguousarray(self.pixels))
+        return digest.hexdigest()
+
+    def as_float(self, indices=slice(None), dtype=np.float32):
+        """Pictures as the model reads them; the one place where uint8 becomes float.
+
+        Parameters
+        ----------
+        indices : slice or ndarray of int or bool
+        dtype : dtype
+
+        Returns
+        -------
+        ndarray, shape (batch, pixels)
+            In [0, 1].
+        """
+        x = self.pixels[indices].reshape(-1, int(np.prod(self.image_shape))).astype(dtype)
+        x /= 255
+        return x
+
+    def mean_image(self, dtype=np.float32):
+        """The mean picture.
+
+        Parameters
+        ----------
+        dtype : dtype
+
+        Returns
+        -------
+        ndarray, shape (pixels,)
+            In [0, 1].
+        """
+        # A sum of integers is exact, in whatever order it is taken.
+        total = np.sum(self.pixels, axis=0, dtype=np.int64)
+        return (total.reshape(-1) / (255 * len(self))).astype(dtype)
+
+    def batches(self, batch_size, rng, dtype=np.float32):
+        """Every picture once, in a shuffled order.
+
+        Parameters
+        ----------
+        batch_size : int
+        rng : numpy.random.Generator
+        dtype : dtype
+
+        Yields
+        ------
+        ndarray, shape (batch, pixels)
+            In [0, 1]; the last one is smaller where `batch_size` does not divide the set.
+        """
+        order = rng.permutation(len(self))
+        for start in range(0, len(self), batch_size):
+            yield self.as_float(order[start : start + batch_size], dtype)
+
+    def split(self, validation_split, seed):
+        """Divide the set into pictures to train on and pictures held out.
+
+        The pictures are shuffled within each label, the labels laid one after another, and every
+        n/m-th of the n pictures is held out from a random start (a systematic sample of m). So
+        of a label's s pictures s·m/n are held out, rounded up or down.
+
+        Parameters
+        ----------
+        validation_split : float
+            The share m/n to hold out; at least one picture is on either side.
+        seed : int
+
+        Returns
+        -------
+        train_set, validation_set : ImageSet
+            Disjoint, together the whole set, each in its order.
+
+        Raises
+        ------
+        ImagesError
+            If there are fewer than two pictures.
+        """
+        count = len(self)
+        if count < 2:
+            raise ImagesError(
+                f"A split into training and validation needs at least 2 pictures, found {count}."
+            )
+        rng = random_stream(seed, "split")
+        shuffled = rng.permutation(count)
+        # A stable sort by label keeps the shuffled order within each label.
+        laid_out = shuffled[np.argsort(np.array(self.labels)[shuffled], kind="stable")]
+        held_out = int(np.clip(round(count * validation_split), 1, count - 1))
+        positions = (np.arange(held_out) + rng.random()) * count / held_out
+        is_held_out = np.zeros(count, bool)
+        is_held_out[laid_out[positions.astype(int)]] = True
+        return self.select(~is_held_out), self.select(is_held_out)
+
+
+def load_images(data_config):
+    """Load every picture of one or more folders.
+
+    Files are searched recursively and taken in the order of their path; hidden files and files
+    without a picture's extension are passed over, and a file that two folders share is loaded
+    once. Of an animation the first frame is read. The EXIF orientation is applied, transparency
+    becomes white, and a picture is resized with Lanczos to fit the target, keeping its aspect
+    ratio, and padded with white around its centre.
+
+    Parameters
+    ----------
+    data_config : vae_nb.config.DataConfig
+        `input_dir`, a tuple of folders (relative ones start at the project's root), `input_size`
+        (height, width) and `channels` (3 RGB, 1 grey) are used.
+
+    Returns
+    -------
+    ImageSet
+        Files that could not be read are in its `skipped`, each with the reason.
+
+    Raises
+    ------
+    ImagesError
+        If a folder is missing or no folder, if no picture could be loaded, or if the pictures
+        do not fit into memory.
+    """
+    folders = [_existing_folder(name) for name in data_config.input_dir]
+    files, skipped = _find_files(folders)
+    shape = (len(files), *data_config.input_size, data_config.channels)
+    try:
+        pixels = np.empty(shape, np.uint8)
+    except (MemoryError, ValueError):
+        raise ImagesError(
+            f"{len(files):,} pictures of {shape[1]}×{shape[2]} pixels with {shape[3]} channels "
+            "do not fit into this machine's memory."
+        ) from None
+    names, labels = [], []
+    for path, label in files:
+        try:
+            pixels[len(names)] = _load_picture(path, *shape[1:])
+        # Pillow's decoders meet damaged files with exceptions of nearly every class.
+        except Exception as error:
+            skipped.append((_printable(path), _reason(error)))
+        else:
+            names.append(_printable(path.stem))
+            labels.append(_printable(label))
+    if not names:
+        raise ImagesError(_nothing_loaded(folders, skipped))
+    return ImageSet(pixels[: len(names)], tuple(names), tuple(labels), tuple(skipped))
+
+
+def _existing_folder(name):
+    folder = from_project_root(name)
+    if folder.is_dir():
+        return folder
+    if folder.exists():
+        raise ImagesError(f"data.input_dir: {folder} is a file; a folder of pictures is needed.")
+    raise ImagesError(
+        f"data.input_dir: there is no folder {folder}; relative paths start at the project's root."
+    )
+
+
+def _find_files(folders):
+    """(path, label) of each file to load, in order, and what could not even be searched."""
+    files, skipped, seen = [], [], set()
+
+    def note(error):
+        skipped.append((_printable(error.filename), _reason(error)))
+
+    for folder in folders:
+        found = []
+        for parent, folder_names, file_names in os.walk(folder, onerror=note):
+            folder_names[:] = sorted(name for name in folder_names if not name.startswith("."))
+            found += [
+                Path(parent, name).relative_to(folder)
+                for name in file_names
+                if name.lower().endswith(SUFFIXES) and not name.startswith(".")
+            ]
+        for relative in sorted(found, key=Path.as_posix):
+            path = folder / relative
+            real_path = os.path.realpath(path)
+            if real_path not in seen:
+                seen.add(real_path)
+                parts = relative.parent.parts
+                files.append((path, "/".join(parts) if parts else folder.resolve().name))
+    return files, skipped
+
+
+def _load_picture(path, height, width, channels):
+    """A file's picture as an array of uint8, shape (height, width, channels)."""
+    status = os.stat(path)
+    if not stat.S_ISREG(status.st_mode):
+        raise ImagesError("it is not a regular file")  # a named pipe would block for ever
+    if status.st_size == 0:
+        raise ImagesError("it is empty")
+    mode = "RGB" if channels == 3 else "L"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        with open(path, "rb") as file, Image.open(file, formats=FORMATS) as image:
+            ImageOps.exif_transpose(image, in_place=True)
+            opaque = _on_white(_eight_bits(image)).convert(mode)
+    return np.asarray(_fit(opaque, height, width)).reshape(height, width, channels)
+
+
+def _eight_bits(image):
+    """A picture of integer or floating-point grey values, scaled to 0..255; others as they are."""
+    if image.mode == "F":
+        raise ImagesError("its pixels are floating-point numbers, whose range is not known")
+    if not image.mode.startswith("I"):
+        return image
+    values = np.asarray(image)
+    if values.min() < 0 or values.max() > 65535:
+        raise ImagesError("its grey values go beyond 16 bits")
+    # A PNG may declare one grey value to be transparent.
+    values = np.where(values == image.info.get("transparency", -1), 65535, values)
+    return Image.fromarray(np.rint(values / 257).astype(np.uint8))  # 65535 / 257 = 255
+
+
+def _on_white(image):
+    if not image.has_transparency_data:
+        return image
+    image = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+
+
+def _fit(image, height, width):
+    """Resize to fit into the target, and pad with white around the centre."""
+    # Padded after resizing: a long strip's padded square could be too large for the memory.
+    scale = min(height / image.height, width / image.width)
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    canvas = Image.new(image.mode, (width, height), "white")
+    corner = ((width - size[0]) // 2, (height - size[1]) // 2)
+    canvas.paste(image.resize(size, Image.Resampling.LANCZOS), corner)
+    return canvas
+
+
+def _reason(error):
+    """Why a file was skipped: one line, the same each time."""
+    if isinstance(error, ImagesError):
+        return str(error)
+    if isinstance(error, UnidentifiedImageError):
+        return f"it is no picture that can be read as one of {', '.join(FORMATS)}"
+    if isinstance(error, Image.DecompressionBombWarning | Image.DecompressionBombError):
+        return f"it has more than {Image.MAX_IMAGE_PIXELS:,} pixels"
+    if isinstance(error, MemoryError):
+        return "it does not fit into this machine's memory"
+    if isinstance(error, OSError) and error.strerror:
+        return f"the system says: {error.strerror}"
+    message = re.sub(r" at 0x[0-9a-fA-F]+", "", _printable(error))  # an address differs each time
+    return f"it cannot be decoded ({message or type(error).__name__})"
+
+
+def _printable(value):
+    """Text in one line and without what no terminal or file could take, for file names too."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(value))
+
+
+def _nothing_loaded(folders, skipped):
+    where = ", ".join(map(_printable, folders))
+    if not skipped:
+        return f"There is no picture in {where}: no file ends in one of {', '.join(SUFFIXES)}."
+    reasons = "; ".join(f"{path}: {reason}" for path, reason in skipped[:REASONS_IN_ERROR])
+    more = "; …" if len(skipped) > REASONS_IN_ERROR else ""
+    return f"No picture could be loaded from {where}; skipped: {len(skipped)} ({reasons}{more})."

@@ -1,0 +1,207 @@
+"""What is reported of a trained model."""
+
+import numpy as np
+
+from vae_nb.losses import bernoulli_entropy, bernoulli_loss, kl_divergence_per_dimension
+from vae_nb.random_streams import random_stream
+
+CHUNK = 256  # pictures at a time: a large set is never in memory as floats
+PRIOR_SAMPLES = 500
+ACTIVE_VARIANCE = 0.01
+
+
+def _chunks(image_set):
+    return (slice(start, start + CHUNK) for start in range(0, len(image_set), CHUNK))
+
+
+def encode_set(vae, image_set):
+    """The posterior of every picture of a set.
+
+    Parameters
+    ----------
+    vae : vae_nb.VAE
+    image_set : vae_nb.ImageSet
+
+    Returns
+    -------
+    mean, log_variance : ndarray, shape (images, latent) each
+    """
+    parts = [vae.encode(image_set.as_float(chunk, vae.dtype)) for chunk in _chunks(image_set)]
+    means, log_variances = zip(*parts, strict=True)
+    return np.concatenate(means), np.concatenate(log_variances)
+
+
+def negative_elbo(vae, image_set, noise):
+    """The loss of a set at kl_weight 1: minus its evidence lower bound, with z sampled.
+
+    Parameters
+    ----------
+    vae : vae_nb.VAE
+    image_set : vae_nb.ImageSet
+    noise : ndarray, shape (images, latent)
+        Drawn from N(0, 1); the same noise makes two models comparable.
+
+    Returns
+    -------
+    reconstruction, kl : float
+        In nats per image, averaged over the set; the negative ELBO is their sum.
+
+    References
+    ----------
+    Kingma & Welling (2014), "Auto-Encoding Variational Bayes", equation 10.
+    """
+    reconstruction = kl = 0.0
+    for chunk in _chunks(image_set):
+        x = image_set.as_float(chunk, vae.dtype)
+        loss = vae.loss(x, noise[chunk])
+        reconstruction += loss.reconstruction * len(x)
+        kl += loss.kl * len(x)
+    return reconstruction / len(image_set), kl / len(image_set)
+
+
+def reconstruction_quality(vae, image_set):
+    """How well a set is reconstructed from the means of its posteriors.
+
+    Parameters
+    ----------
+    vae : vae_nb.VAE
+    image_set : vae_nb.ImageSet
+
+    Returns
+    -------
+    dict
+        "excess": reconstruction loss minus the entropy of the pictures themselves, in nats per
+        image, so that 0 is perfect. "mse": mean squared error of a pixel in [0, 1].
+    """
+    excess = squares = 0.0
+    for chunk in _chunks(image_set):
+        x = image_set.as_float(chunk, vae.dtype)
+        mean, _ = vae.encode(x)
+        excess += float(np.sum(bernoulli_loss(vae.decode_logits(mean), x) - bernoulli_entropy(x)))
+        squares += float(np.sum((vae.decode(mean) - x) ** 2))
+    return {
+        "excess": excess / len(image_set),
+        "mse": squares / (len(image_set) * vae.mean_image.size),
+    }
+
+
+def kl_per_dimension(vae, image_set):
+    """The KL divergence that each latent dimension carries, averaged over a set.
+
+    Parameters
+    ----------
+    vae : vae_nb.VAE
+    image_set : vae_nb.ImageSet
+
+    Returns
+    -------
+    ndarray, shape (latent,)
+        In nats.
+    """
+    return np.mean(kl_divergence_per_dimension(*encode_set(vae, image_set)), axis=0)
+
+
+def active_units(vae, image_set):
+    """Which latent dimensions the encoder uses: those whose posterior mean varies over a set.
+
+    Parameters
+    ----------
+    vae : vae_nb.VAE
+    image_set : vae_nb.ImageSet
+
+    Returns
+    -------
+    ndarray of bool, shape (latent,)
+        True where the variance of the posterior mean is above 0.01.
+
+    References
+    ----------
+    Burda, Grosse & Salakhutdinov (2016), "Importance Weighted Autoencoders", section 5.3.
+    """
+    mean, _ = encode_set(vae, image_set)
+    return np.var(mean, axis=0) > ACTIVE_VARIANCE
+
+
+def pixel_distances(pictures, others):
+    """Euclidean distances between two lists of pictures.
+
+    Parameters
+    ----------
+    pictures : ndarray, shape (n, pixels)
+    others : ndarray, shape (m, pixels)
+        In [0, 1].
+
+    Returns
+    -------
+    ndarray, shape (n, m)
+    """
+    # |a - b|² = |a|² + |b|² - 2 ab; rounding may take it below zero where a and b are equal.
+    squares = np.sum(pictures**2, axis=1)[:, None] + np.sum(others**2, axis=1)
+    squares -= 2 * pictures @ others.T
+    return np.sqrt(np.maximum(squares, 0))
+
+
+def _nearest_distances(pictures, image_set):
+    parts = [pixel_distances(pictures, image_set.as_float(chunk)) for chunk in _chunks(image_set)]
+    return np.min([part.min(axis=1) for part in parts], axis=0)
+
+
+def _median_spread(pictures):
+    distances = pixel_distances(pictures, pictures)
+    return np.median(distances[np.triu_indices(len(pictures), k=1)])
+
+
+def sample_quality(decoded, train_set, validation_set):
+    """How new and how varied generated pictures are, in pixel distance.
+
+    Parameters
+    ----------
+    decoded : ndarray, shape (samples, pixels)
+        Decoded draws, in [0, 1].
+    train_set, validation_set : vae_nb.ImageSet
+
+    Returns
+    -------
+    dict
+        "distance": the median distance of a sample to its nearest training picture, over that
+        of the held-out pictures; 1 is as good as new. "spread": the median distance between two
+        samples, over that between two training pictures; 1 is as varied. None where the set is
+        too small or too uniform to compare with.
+    """
+    some_held_out = validation_set.as_float(slice(PRIOR_SAMPLES))
+    some_training = train_set.as_float(slice(None, None, 1 + len(train_set) // PRIOR_SAMPLES))
+    real_distance = np.median(_nearest_distances(some_held_out, train_set))
+    real_spread = _median_spread(some_training) if len(some_training) > 1 else 0.0
+    distance = np.median(_nearest_distances(decoded, train_set))
+    spread = _median_spread(decoded)
+    return {
+        "distance": float(distance / real_distance) if real_distance else None,
+        "spread": float(spread / real_spread) if real_spread else None,
+    }
+
+
+def evaluate(vae, train_set, validation_set, seed):
+    """The figures reported of a trained model.
+
+    Parameters
+    ----------
+    vae : vae_nb.VAE
+    train_set, validation_set : vae_nb.ImageSet
+    seed : int
+        Decides the draws from the prior.
+
+    Returns
+    -------
+    dict
+        "kl" (nats per image of the training set), "active_units", "train" and "validation" (each
+        as `reconstruction_quality` gives them), "samples" (as `sample_quality` does, of 500
+        decoded draws from the prior).
+    """
+    z = random_stream(seed, "samples").standard_normal((PRIOR_SAMPLES, vae.latent_dim))
+    return {
+        "kl": float(np.sum(kl_per_dimension(vae, train_set))),
+        "active_units": int(np.sum(active_units(vae, train_set))),
+        "train": reconstruction_quality(vae, train_set),
+        "validation": reconstruction_quality(vae, validation_set),
+        "samples": sample_quality(vae.decode(z), train_set, validation_set),
+    }

@@ -1,0 +1,370 @@
+"""The variational autoencoder: encoder, reparameterisation, decoder, loss and gradient."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from vae_nb.errors import ModelError
+from vae_nb.layers import Dense, sigmoid
+from vae_nb.losses import (
+    bernoulli_loss,
+    bernoulli_loss_gradient,
+    kl_divergence,
+    kl_divergence_gradient,
+)
+
+# exp(30) is about 1e13: far beyond any useful variance, and its square is far below the largest
+# float32. Outside the bound the log-variance is constant, and its gradient is that of a constant.
+LOG_VARIANCE_BOUND = 30.0
+
+# Many pixels are white in every picture; the logit of a mean of exactly 1 would be infinite.
+MEAN_IMAGE_RANGE = (0.01, 0.99)
+
+
+class Loss(NamedTuple):
+    """A loss averaged over a batch, in nats per image: total = reconstruction + kl_weight * kl."""
+
+    total: float
+    reconstruction: float
+    kl: float
+
+
+def reparameterize(mean, log_variance, noise):
+    """A sample of N(mean, exp(log_variance)), as a function of both that has a gradient.
+
+    Parameters
+    ----------
+    mean, log_variance : ndarray, shape (batch, latent)
+    noise : ndarray, shape (batch, latent)
+        Drawn from N(0, 1).
+
+    Returns
+    -------
+    ndarray, shape (batch, latent)
+        mean + sigma * noise, with the standard deviation sigma = exp(log_variance / 2).
+
+    References
+    ----------
+    Kingma & Welling (2014), "Auto-Encoding Variational Bayes", section 2.4.
+    """
+    return mean + np.exp(0.5 * log_variance) * noise
+
+
+def layer_shapes(model_config, image_shape):
+    """Every dense layer of a VAE, in the order of the parameter array.
+
+    Parameters
+    ----------
+    model_config : vae_nb.config.ModelConfig
+    image_shape : tuple of int
+        (height, width, channels).
+
+    Returns
+    -------
+    list of tuple
+        (name, inputs, units, activation) of each layer.
+    """
+    pixels = int(np.prod(image_shape))
+    latent = model_config.latent_dim
+    shapes = []
+
+    def chain(part, inputs, layers):
+        for number, layer in enumerate(layers, start=1):
+            shapes.append((f"{part}_{number}", inputs, layer.units, layer.activation))
+            inputs = layer.units
+        return inputs
+
+    last = chain("encoder", pixels, model_config.encoder_layers)
+    shapes.append(("mean", last, latent, "linear"))
+    shapes.append(("log_variance", last, latent, "linear"))
+    last = chain("decoder", latent, model_config.decoder_layers)
+    shapes.append(("output", last, pixels, "linear"))
+    return shapes
+
+
+def count_parameters(model_config, image_shape):
+    """How many weights and biases a VAE has, without making it.
+
+    Parameters
+    ----------
+    model_config : vae_nb.config.ModelConfig
+    image_shape : tuple of int
+        (height, width, channels).
+
+    Returns
+    -------
+    int
+    """
+    shapes = layer_shapes(model_config, image_shape)
+    return sum((inputs + 1) * units for _, inputs, units, _ in shapes)
+
+
+class VAE:
+    """A variational autoencoder of dense layers.
+
+    All parameters live in one contiguous array, all gradients in another of the same shape; the
+    layers' weights and biases are views into them.
+
+    Parameters
+    ----------
+    model_config : vae_nb.config.ModelConfig
+    image_shape : tuple of int
+        (height, width, channels).
+    rng : numpy.random.Generator or None
+        Draws the start of the weights. None leaves all parameters at zero, to be filled in.
+    dtype : dtype
+        float32 for training, float64 for gradient checks.
+
+    Attributes
+    ----------
+    parameters, gradients : ndarray, shape (count,)
+    mean_image : ndarray, shape (pixels,)
+        Subtracted from the input; zero until `center_on`.
+
+    Raises
+    ------
+    ModelError
+        If there is not enough memory for the parameters.
+
+    References
+    ----------
+    Kingma & Welling (2014), "Auto-Encoding Variational Bayes".
+    """
+
+    def __init__(self, model_config, image_shape, rng=None, dtype=np.float32):
+        self.config = model_config
+        self.image_shape = tuple(image_shape)
+        self.latent_dim = model_config.latent_dim
+        shapes = layer_shapes(model_config, image_shape)
+        count = count_parameters(model_config, image_shape)
+        try:
+            self.parameters = np.zeros(count, dtype)
+            self.gradients = np.zeros(count, dtype)
+        except MemoryError:
+            raise ModelError(
+                f"The model has {count:,} parameters: too many for this machine's memory. "
+                "Use fewer units or smaller pictures."
+            ) from None
+        self.mean_image = np.zeros(int(np.prod(image_shape)), dtype)
+
+        self.layers = {}
+        start = 0
+        for name, inputs, units, activation in shapes:
+            views = []
+            for array in (self.parameters, self.gradients):
+                end = start + inputs * units
+                views.append(array[start:end].reshape(inputs, units))
+                views.append(array[end : end + units])
+            weights, biases, weights_gradient, biases_gradient = views
+            self.layers[name] = Dense(
+                weights, biases, weights_gradient, biases_gradient, activation
+            )
+            start += (inputs + 1) * units
+        if rng is not None:
+            for layer in self.layers.values():
+                layer.initialize(rng)
+
+        layers = self.layers
+        self.encoder = [layers[name] for name in layers if name.startswith("encoder_")]
+        self.mean_head = layers["mean"]
+        self.log_variance_head = layers["log_variance"]
+        self.decoder = [layers[name] for name in layers if name.startswith("decoder_")]
+        self.decoder.append(layers["output"])
+
+    @property
+    def dtype(self):
+        """The dtype of parameters, gradients and everything computed from them."""
+        return self.parameters.dtype
+
+    def named_parameters(self):
+        """The parameter arrays by name.
+
+        Returns
+        -------
+        dict of str to ndarray
+            Views, for example "encoder_1.weights" of shape (inputs, units).
+        """
+        return self._named("weights", "biases")
+
+    def named_gradients(self):
+        """The gradient arrays by the names of their parameters.
+
+        Returns
+        -------
+        dict of str to ndarray
+            Views with the keys and shapes of `named_parameters`.
+        """
+        return self._named("weights_gradient", "biases_gradient")
+
+    def _named(self, weights, biases):
+        named = {}
+        for name, layer in self.layers.items():
+            named[f"{name}.weights"] = getattr(layer, weights)
+            named[f"{name}.biases"] = getattr(layer, biases)
+        return named
+
+    def center_on(self, mean_image):
+        """Subtract this picture from every input, and start the output at it.
+
+        The output's biases become its logits, so that a decoder that knows nothing yet shows
+        about the mean picture, and does not spend its first steps on learning it.
+
+        Parameters
+        ----------
+        mean_image : ndarray, shape (pixels,)
+            The training set's mean, in [0, 1].
+        """
+        self.mean_image[:] = mean_image
+        clipped = np.clip(self.mean_image, *MEAN_IMAGE_RANGE)
+        self.decoder[-1].biases[:] = np.log(clipped / (1 - clipped))
+
+    def encode(self, x):
+        """The posterior's mean and log-variance for pictures.
+
+        Parameters
+        ----------
+        x : ndarray, shape (batch, pixels)
+            In [0, 1].
+
+        Returns
+        -------
+        mean, log_variance : ndarray, shape (batch, latent) each
+        """
+        hidden = np.asarray(x, self.dtype) - self.mean_image  # (batch, pixels)
+        for layer in self.encoder:
+            hidden = layer.forward(hidden)  # (batch, units)
+        mean = self.mean_head.forward(hidden)
+        log_variance = self.log_variance_head.forward(hidden)
+        return mean, np.clip(log_variance, -LOG_VARIANCE_BOUND, LOG_VARIANCE_BOUND)
+
+    def decode_logits(self, z):
+        """The logits of the pictures that latent vectors stand for.
+
+        Parameters
+        ----------
+        z : ndarray, shape (batch, latent)
+
+        Returns
+        -------
+        ndarray, shape (batch, pixels)
+        """
+        hidden = np.asarray(z, self.dtype)
+        for layer in self.decoder:
+            hidden = layer.forward(hidden)
+        return hidden  # (batch, pixels)
+
+    def decode(self, z):
+        """The pictures that latent vectors stand for.
+
+        Parameters
+        ----------
+        z : ndarray, shape (batch, latent)
+
+        Returns
+        -------
+        ndarray, shape (batch, pixels)
+            Probabilities in [0, 1].
+        """
+        return sigmoid(self.decode_logits(z))
+
+    def reconstruct(self, x):
+        """Pictures decoded from the mean of their posterior.
+
+        Parameters
+        ----------
+        x : ndarray, shape (batch, pixels)
+
+        Returns
+        -------
+        ndarray, shape (batch, pixels)
+            In [0, 1].
+        """
+        return self.decode(self.encode(x)[0])
+
+    def loss(self, x, noise, kl_weight=1.0):
+        """The loss at given noise: the negative ELBO, where `kl_weight` is 1.
+
+        Parameters
+        ----------
+        x : ndarray, shape (batch, pixels)
+            In [0, 1].
+        noise : ndarray, shape (batch, latent)
+            Drawn from N(0, 1).
+        kl_weight : float
+
+        Returns
+        -------
+        Loss
+            In nats per image: summed over pixels and latent dimensions, averaged over the batch.
+
+        References
+        ----------
+        Kingma & Welling (2014), "Auto-Encoding Variational Bayes", equation 10; the weight is
+        beta of Higgins et al. (2017), "beta-VAE", equation 4.
+        """
+        return self._forward(x, noise, kl_weight)[0]
+
+    def _forward(self, x, noise, kl_weight):
+        mean, log_variance = self.encode(x)
+        z = reparameterize(mean, log_variance, noise)
+        logits = self.decode_logits(z)
+        reconstruction = float(np.mean(bernoulli_loss(logits, x)))
+        kl = float(np.mean(kl_divergence(mean, log_variance)))
+        loss = Loss(reconstruction + kl_weight * kl, reconstruction, kl)
+        return loss, mean, log_variance, logits
+
+    def loss_and_gradients(self, x, noise, kl_weight=1.0):
+        """The loss at given noise, and its gradient in `gradients`.
+
+        Parameters
+        ----------
+        x : ndarray, shape (batch, pixels)
+            In [0, 1].
+        noise : ndarray, shape (batch, latent)
+            Drawn from N(0, 1).
+        kl_weight : float
+
+        Returns
+        -------
+        Loss
+            In nats per image, as `loss` gives it.
+        """
+        x = np.asarray(x, self.dtype)
+        noise = np.asarray(noise, self.dtype)
+        loss, mean, log_variance, logits = self._forward(x, noise, kl_weight)
+        batch = len(x)
+
+        gradient = bernoulli_loss_gradient(logits, x)  # (batch, pixels)
+        gradient /= batch  # the loss is a mean over the batch
+        for layer in reversed(self.decoder):
+            gradient = layer.backward(gradient)
+        z_gradient = gradient  # (batch, latent)
+
+        # z = mean + sigma * noise with sigma = exp(log_variance / 2), hence
+        # dz / d mean = 1 and dz / d log_variance = sigma * noise / 2.
+        kl_mean_gradient, kl_log_variance_gradient = kl_divergence_gradient(mean, log_variance)
+        sigma = np.exp(0.5 * log_variance)
+        mean_gradient = z_gradient + kl_weight / batch * kl_mean_gradient
+        log_variance_gradient = (
+            z_gradient * noise * (0.5 * sigma) + kl_weight / batch * kl_log_variance_gradient
+        )
+        log_variance_gradient *= np.abs(self.log_variance_head.output) < LOG_VARIANCE_BOUND
+
+        gradient = self.mean_head.backward(mean_gradient)
+        gradient += self.log_variance_head.backward(log_variance_gradient)  # (batch, units)
+        for layer in reversed(self.encoder):
+            gradient = layer.backward(gradient, input_needed=layer is not self.encoder[0])
+        return loss
+
+    def reorder_latent(self, order):
+        """Put the latent dimensions in another order; nothing else changes.
+
+        Parameters
+        ----------
+        order : ndarray of int, shape (latent,)
+            A permutation: the new first dimension is the old `order[0]`.
+        """
+        for head in (self.mean_head, self.log_variance_head):
+            head.weights[:] = head.weights[:, order]
+            head.biases[:] = head.biases[order]
+        self.decoder[0].weights[:] = self.decoder[0].weights[order]

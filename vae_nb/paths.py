@@ -1,0 +1,23 @@
+"""Where the project lies."""
+
+from pathlib import Path
+
+PROJECT_ROOT = Path(__file__).resolve().parents[1]
+
+
+def from_project_root(path):
+    """A path made absolute; a relative one starts at the project's root.
+
+    A notebook's working directory differs between JupyterLab, papermill and nbval; the
+    project's root does not.
+
+    Parameters
+    ----------
+    path : str or Path
+        `~` is the reader's home directory.
+
+    Returns
+    -------
+    Path
+    """
+    return PROJECT_ROOT / Path(path).expanduser()

@@ -1,0 +1,132 @@
+"""The notebooks, executed in order by papermill."""
+
+import re
+import time
+from pathlib import Path
+
+from vae_nb.errors import FilesError, VaeNbError
+from vae_nb.files import make_folder
+from vae_nb.paths import PROJECT_ROOT, from_project_root
+from vae_nb.workspace import Workspace
+
+NOTEBOOKS_FOLDER = PROJECT_ROOT / "notebooks"
+
+
+class NotebookFailed(VaeNbError):
+    """A notebook of the series that did not run to its end."""
+
+
+def series_notebooks(only=None):
+    """The notebooks of the series, in order.
+
+    Parameters
+    ----------
+    only : str or None
+        Numbers and ranges, for example "04-06" or "1,5-7"; None means all.
+
+    Returns
+    -------
+    list of Path
+
+    Raises
+    ------
+    FilesError
+        If the notebooks are not there, or `only` names none of them.
+    """
+    notebooks = sorted(NOTEBOOKS_FOLDER.glob("[0-9][0-9]_*.ipynb"))
+    if not notebooks:
+        raise FilesError(f"There are no notebooks in {NOTEBOOKS_FOLDER}.")
+    if only is None:
+        return notebooks
+    wanted = set()
+    for part in only.split(","):
+        match = re.fullmatch(r"\s*(\d{1,2})\s*(?:-\s*(\d{1,2})\s*)?", part)
+        if not match:
+            raise FilesError(f"--only is {only!r}; allowed are numbers and ranges like 04-06.")
+        first, last = int(match[1]), int(match[2] or match[1])
+        wanted |= set(range(first, last + 1))
+    numbers = {int(notebook.name[:2]): notebook for notebook in notebooks}
+    if not wanted or wanted - set(numbers):
+        have = f"{min(numbers):02d} to {max(numbers):02d}"
+        raise FilesError(f"--only is {only!r}; the notebooks of the series are {have}.")
+    return [numbers[number] for number in sorted(wanted)]
+
+
+def run_series(
+    config_path="config.json",
+    output_dir="output",
+    overrides=None,
+    only=None,
+    *,
+    on_notebook=None,
+    progress=True,
+):
+    """Execute the notebooks into the output folder, each in a kernel of its own.
+
+    Parameters
+    ----------
+    config_path, output_dir : str or Path
+        Relative paths start at the project's root.
+    overrides : dict or None
+        Dotted key paths of the configuration to values.
+    only : str or None
+        As `series_notebooks` takes it.
+    on_notebook : callable or None
+        Called as `on_notebook(name, seconds)` after each notebook.
+    progress : bool
+        Whether to show a progress bar over the cells of each notebook.
+
+    Returns
+    -------
+    list of Path
+        The executed notebooks.
+
+    Raises
+    ------
+    NotebookFailed
+        At the first failing cell or dead kernel: its message names the notebook, the cell and
+        the error. The notebook as far as it ran is kept beside the earlier results.
+    """
+    workspace = Workspace(output_dir)
+    make_folder(workspace.notebooks)
+    parameters = {
+        "config_path": str(from_project_root(config_path)),
+        "output_dir": str(workspace.folder),
+        "overrides": overrides or {},
+    }
+    executed = []
+    for notebook in series_notebooks(only):
+        started = time.perf_counter()
+        executed.append(_execute(notebook, workspace.notebooks, parameters, progress))
+        if on_notebook is not None:
+            on_notebook(notebook.stem, time.perf_counter() - started)
+    return executed
+
+
+def _execute(notebook, folder, parameters, progress):
+    """Execute one notebook; an earlier result is replaced only by one that is whole."""
+    import papermill
+    from nbclient.exceptions import DeadKernelError
+
+    unfinished = folder / f"{notebook.stem}.unfinished.ipynb"
+    bar = {"desc": notebook.stem, "leave": False, "unit": "cell"} if progress else False
+    try:
+        papermill.execute_notebook(
+            notebook,
+            unfinished,
+            parameters,
+            kernel_name="python3",
+            cwd=notebook.parent,
+            progress_bar=bar,
+        )
+    except papermill.PapermillExecutionError as error:
+        raise NotebookFailed(
+            f"{notebook.name} failed in cell {error.cell_index}: {error.ename}: {error.evalue} "
+            f"As far as it ran it is in {unfinished}."
+        ) from None
+    except DeadKernelError:
+        raise NotebookFailed(
+            f"{notebook.name} failed: its kernel was killed, perhaps for want of memory. "
+            f"As far as it ran it is in {unfinished}."
+        ) from None
+    return Path(unfinished).replace(folder / notebook.name)

@@ -1,0 +1,255 @@
+"""The training loop: epochs, schedules, early stopping, history, progress.
+
+It knows no files. Whoever wants to save or draw something while it runs gives it a callback.
+"""
+
+import math
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from vae_nb.errors import TrainingDiverged
+from vae_nb.metrics import kl_per_dimension, negative_elbo
+from vae_nb.optimizers import make_optimizer
+from vae_nb.random_streams import random_stream
+
+HISTORY_COLUMNS = (
+    "epoch",
+    "learning_rate",
+    "kl_weight",
+    "train_total",
+    "train_reconstruction",
+    "train_kl",
+    "validation_total",
+    "validation_reconstruction",
+    "validation_kl",
+)
+
+
+@dataclass
+class History:
+    """What a training recorded, a value for each epoch.
+
+    `history["train_total"]` is one column as an array. Losses are in nats per image; a total is
+    reconstruction + kl_weight * kl at that epoch's weight. Training losses are averaged over the
+    epoch's steps; validation losses are taken after it, with z sampled from the same noise at
+    every epoch.
+
+    Attributes
+    ----------
+    columns : dict of str to ndarray, shape (epochs,)
+        Keys are `HISTORY_COLUMNS`.
+    saved_epoch : int
+        The epoch whose weights the model has now, counted from 1: the best by validation total
+        under early stopping, the last otherwise.
+    seconds : float
+        How long the training took.
+    """
+
+    columns: dict
+    saved_epoch: int
+    seconds: float
+
+    def __getitem__(self, column):
+        return self.columns[column]
+
+    def __len__(self):
+        return len(self.columns["epoch"])
+
+
+def learning_rate_at(step, total_steps, training):
+    """The learning rate of a step: a linear warm-up, then constant or a cosine to zero.
+
+    Parameters
+    ----------
+    step : int
+        Counted from 0.
+    total_steps : int
+    training : vae_nb.config.TrainingConfig
+        `warmup_steps` counts for at most a tenth of all steps.
+
+    Returns
+    -------
+    float
+
+    References
+    ----------
+    Loshchilov & Hutter (2017), "SGDR", equation 5, without restarts.
+    """
+    warmup_steps = min(training.warmup_steps, total_steps // 10)
+    if step < warmup_steps:
+        return training.learning_rate * (step + 1) / warmup_steps
+    if training.learning_rate_schedule == "constant":
+        return training.learning_rate
+    progress = (step - warmup_steps) / max(1, total_steps - warmup_steps)
+    return training.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def kl_weight_at(step, total_steps, training):
+    """The weight of the KL term at a step: it rises linearly from 0 and then stays.
+
+    Parameters
+    ----------
+    step : int
+        Counted from 0.
+    total_steps : int
+    training : vae_nb.config.TrainingConfig
+
+    Returns
+    -------
+    float
+
+    References
+    ----------
+    Bowman et al. (2016), "Generating Sentences from a Continuous Space", section 3.1.
+    """
+    warmup_steps = training.kl_warmup * total_steps
+    return training.kl_weight * (min(1.0, step / warmup_steps) if warmup_steps else 1.0)
+
+
+def clip_scale(gradients, clip_norm):
+    """What to multiply a gradient by so that its Euclidean norm is at most `clip_norm`.
+
+    Parameters
+    ----------
+    gradients : ndarray, shape (count,)
+    clip_norm : float or None
+        None means no limit.
+
+    Returns
+    -------
+    float
+        In (0, 1].
+
+    References
+    ----------
+    Pascanu, Mikolov & Bengio (2013), "On the difficulty of training recurrent neural networks",
+    algorithm 1.
+    """
+    if clip_norm is None:
+        return 1.0
+    norm = math.sqrt(float(np.dot(gradients, gradients)))
+    return min(1.0, clip_norm / norm) if norm else 1.0
+
+
+def train(
+    vae,
+    train_set,
+    validation_set,
+    training,
+    batch_size=16,
+    *,
+    on_epoch_end=None,
+    progress=True,
+):
+    """Train a VAE on a set of pictures.
+
+    The input is centred on the training set's mean picture first. At the end the latent
+    dimensions are put in the order of their KL divergence, largest first.
+
+    Parameters
+    ----------
+    vae : vae_nb.VAE
+    train_set, validation_set : vae_nb.ImageSet
+    training : vae_nb.config.TrainingConfig
+    batch_size : int
+        Pictures in a step.
+    on_epoch_end : callable or None
+        Called as `on_epoch_end(vae, columns)` after each epoch, with the history's columns so
+        far as lists.
+    progress : bool
+        Whether to show a progress bar with the current losses.
+
+    Returns
+    -------
+    History
+
+    Raises
+    ------
+    TrainingDiverged
+        If the loss is no finite number any more.
+    """
+    started = time.perf_counter()
+    vae.center_on(train_set.mean_image(vae.dtype))
+    optimizer = make_optimizer(vae.parameters, training.optimizer)
+    batch_stream = random_stream(training.seed, "batches")
+    noise_stream = random_stream(training.seed, "noise")
+    validation_noise = random_stream(training.seed, "validation").standard_normal(
+        (len(validation_set), vae.latent_dim), vae.dtype
+    )
+    total_steps = training.epochs * math.ceil(len(train_set) / batch_size)
+    columns = {column: [] for column in HISTORY_COLUMNS}
+    best_total, best_epoch, best_parameters = math.inf, None, None
+    step = 0
+
+    from tqdm.auto import tqdm  # slow to import in a notebook, where it brings widgets
+
+    epochs = tqdm(range(1, training.epochs + 1), "Training", unit="epoch", disable=not progress)
+    for epoch in epochs:
+        sums = np.zeros(3)
+        for x in train_set.batches(batch_size, batch_stream, vae.dtype):
+            noise = noise_stream.standard_normal((len(x), vae.latent_dim), vae.dtype)
+            learning_rate = learning_rate_at(step, total_steps, training)
+            kl_weight = kl_weight_at(step, total_steps, training)
+            step += 1
+            # A diverging step overflows; the check below says so in words.
+            with np.errstate(over="ignore", invalid="ignore"):
+                loss = vae.loss_and_gradients(x, noise, kl_weight)
+                if not math.isfinite(loss.total):
+                    raise _diverged(vae, training, loss.total, step, epoch)
+                scale = clip_scale(vae.gradients, training.gradient_clip_norm)
+                optimizer.update(vae.gradients, learning_rate, scale)
+            sums += np.array(loss) * len(x)
+
+        with np.errstate(over="ignore", invalid="ignore"):
+            reconstruction, kl = negative_elbo(vae, validation_set, validation_noise)
+            total = reconstruction + kl_weight * kl
+            if not math.isfinite(total):
+                raise _diverged(vae, training, total, step, epoch)
+        train_losses = (sums / len(train_set)).tolist()
+        row = (epoch, learning_rate, kl_weight, *train_losses, total, reconstruction, kl)
+        for column, value in zip(HISTORY_COLUMNS, row, strict=True):
+            columns[column].append(value)
+        epochs.set_postfix_str(
+            f"loss {train_losses[0]:.0f}, held-out {total:.0f} nats per image", refresh=False
+        )
+        if on_epoch_end is not None:
+            on_epoch_end(vae, columns)
+
+        # Totals are comparable only at one KL weight: the final one, after the warm-up.
+        if training.early_stopping_patience is not None and kl_weight == training.kl_weight:
+            if total < best_total:
+                best_total, best_epoch, best_parameters = total, epoch, vae.parameters.copy()
+            elif epoch - best_epoch >= training.early_stopping_patience:
+                break
+
+    if best_parameters is not None:
+        vae.parameters[:] = best_parameters
+    vae.reorder_latent(np.argsort(-kl_per_dimension(vae, train_set), kind="stable"))
+    return History(
+        columns={column: np.array(values) for column, values in columns.items()},
+        saved_epoch=best_epoch or epoch,
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _diverged(vae, training, loss, step, epoch):
+    """The error that says where a training ran away."""
+    magnitudes = {name: _magnitude(layer.output) for name, layer in vae.layers.items()}
+    largest = max(magnitudes, key=magnitudes.get)  # the first, where several overflowed
+    size = magnitudes[largest]
+    size = f"{size:.3g}" if math.isfinite(size) else "more than the dtype can hold"
+    clip_norm = training.gradient_clip_norm
+    clip = "set it, for example to 50" if clip_norm is None else f"lower it, now {clip_norm:g}"
+    return TrainingDiverged(
+        f"Training diverged at step {step} (epoch {epoch}): the loss is {loss}, and largest was "
+        f"the output of layer {largest} ({vae.layers[largest].activation_name}), {size}. "
+        f"Lower training.learning_rate, now {training.learning_rate:g}, or limit the gradient "
+        f"with training.gradient_clip_norm ({clip}). What was saved before is kept."
+    )
+
+
+def _magnitude(array):
+    """The largest absolute value, infinite where there is one that is not a number."""
+    return float(np.max(np.where(np.isnan(array), np.inf, np.abs(array))))

@@ -1,0 +1,345 @@
+"""An output folder: where things lie in it, and the trained model that it holds."""
+
+import json
+import platform
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.metadata import version
+
+import numpy as np
+from threadpoolctl import threadpool_info
+
+from vae_nb.config import Config, config_from_dict
+from vae_nb.errors import ModelError
+from vae_nb.files import atomic_path, make_folder
+from vae_nb.images import ImageSet, load_images
+from vae_nb.metrics import evaluate
+from vae_nb.model import VAE, count_parameters
+from vae_nb.paths import from_project_root
+from vae_nb.random_streams import random_stream
+from vae_nb.storage import load_arrays, save_arrays
+from vae_nb.training import HISTORY_COLUMNS, History, train
+
+# What may differ between the configuration asked for and a saved model's: the pictures
+# themselves are compared, and how often a training is saved changes no weight.
+IRRELEVANT_KEYS = {"data.input_dir", "training.checkpoint_seconds"}
+
+
+class Workspace:
+    """An output folder and the places in it.
+
+    Parameters
+    ----------
+    output_dir : str or Path
+        A relative path starts at the project's root. Folders are made when they are needed.
+
+    Attributes
+    ----------
+    folder, images, models, notebooks, model_path, metrics_path : Path
+    """
+
+    def __init__(self, output_dir="output"):
+        self.folder = from_project_root(output_dir)
+        self.images = self.folder / "images"
+        self.models = self.folder / "models"
+        self.notebooks = self.folder / "notebooks"
+        self.model_path = self.models / "vae.npz"
+        self.metrics_path = self.folder / "metrics.json"
+
+    def save_figure(self, figure, name):
+        """Save a picture to the workspace's `images` folder.
+
+        Parameters
+        ----------
+        figure : matplotlib.figure.Figure
+        name : str
+            A file name, for example "loss.png".
+
+        Returns
+        -------
+        Path
+
+        Raises
+        ------
+        FilesError
+            If the file cannot be written.
+        """
+        path = self.images / name
+        with atomic_path(path) as temporary:
+            figure.savefig(temporary)
+        return path
+
+    def save_metrics(self, metrics):
+        """Write `metrics.json`.
+
+        Parameters
+        ----------
+        metrics : dict
+
+        Raises
+        ------
+        FilesError
+            If the file cannot be written.
+        """
+        with atomic_path(self.metrics_path) as temporary:
+            temporary.write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A trained model with everything that it came from.
+
+    Attributes
+    ----------
+    config : vae_nb.Config
+    train_set, validation_set : vae_nb.ImageSet
+    vae : vae_nb.VAE
+    history : vae_nb.History
+    metrics : dict
+        What `output/metrics.json` holds.
+    """
+
+    config: Config
+    train_set: ImageSet
+    validation_set: ImageSet
+    vae: VAE
+    history: History
+    metrics: dict
+
+
+def blas_description():
+    """Which BLAS library NumPy uses here, and with how many threads.
+
+    Returns
+    -------
+    dict
+        "blas": name, version and kernel; "threads": int.
+    """
+    np.zeros((1, 1)) @ np.zeros((1, 1))  # a library is listed once it is loaded
+    libraries = [entry for entry in threadpool_info() if entry["user_api"] == "blas"]
+    if not libraries:
+        return {"blas": "unknown", "threads": None}
+    library = libraries[0]
+    parts = [library["internal_api"], library.get("version"), library.get("architecture")]
+    return {"blas": " ".join(filter(None, parts)), "threads": library["num_threads"]}
+
+
+def save_model(path, vae, history, config, fingerprint="", metrics=None):
+    """Save a trained model: one file is enough to go on.
+
+    Parameters
+    ----------
+    path : str or Path
+    vae : vae_nb.VAE
+    history : vae_nb.History
+    config : vae_nb.Config
+    fingerprint : str
+        `ImageSet.fingerprint` of the pictures that it was trained on.
+    metrics : dict or None
+
+    Raises
+    ------
+    FilesError
+        If the file cannot be written; what was at `path` is still there then.
+    """
+    arrays = {"parameters": vae.parameters, "mean_image": vae.mean_image}
+    arrays |= {f"history_{column}": values for column, values in history.columns.items()}
+    metadata = {
+        "config": config.to_dict(),
+        "image_shape": vae.image_shape,
+        "fingerprint": fingerprint,
+        "metrics": metrics,
+        "saved_epoch": history.saved_epoch,
+        "seconds": history.seconds,
+        "versions": {
+            "vae_nb": version("emoji-vae-notebooks"),
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
+    }
+    save_arrays(path, arrays, metadata)
+
+
+def load_model(path):
+    """Load a trained model.
+
+    Parameters
+    ----------
+    path : str or Path
+        A relative path starts at the project's root.
+
+    Returns
+    -------
+    vae : vae_nb.VAE
+    history : vae_nb.History
+    config : vae_nb.Config
+
+    Raises
+    ------
+    ModelError
+        If the file is missing, damaged or not a saved model.
+    """
+    return _read_model(from_project_root(path))[:3]
+
+
+def _read_model(path):
+    """A saved model's VAE, history and configuration, and the description in its file."""
+    arrays, metadata = load_arrays(path)
+    try:
+        config = config_from_dict(metadata["config"], source=f"{path}")
+        image_shape = tuple(metadata["image_shape"])
+        if image_shape != config.data.image_shape:
+            raise ModelError(
+                f"{path} is not a saved model: its pictures of shape {image_shape} are not those "
+                f"of its configuration, {config.data.image_shape}."
+            )
+        expected = {"parameters": count_parameters(config.model, image_shape)}
+        expected["mean_image"] = int(np.prod(image_shape))
+        expected |= {f"history_{c}": len(arrays["history_epoch"]) for c in HISTORY_COLUMNS}
+        for name, size in expected.items():
+            if arrays[name].shape != (size,):
+                raise ModelError(
+                    f"{path} is not a saved model: {name} has shape {arrays[name].shape} where "
+                    f"its configuration has ({size},)."
+                )
+            if not np.all(np.isfinite(arrays[name])):
+                raise ModelError(f"{path} cannot be used: {name} has values that are no numbers.")
+        vae = VAE(config.model, image_shape, dtype=arrays["parameters"].dtype)
+        vae.parameters[:] = arrays["parameters"]
+        vae.mean_image[:] = arrays["mean_image"]
+        columns = {column: arrays[f"history_{column}"] for column in HISTORY_COLUMNS}
+        history = History(columns, int(metadata["saved_epoch"]), float(metadata["seconds"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{path} is not a saved model: {error!r} in its description.") from None
+    return vae, history, config, metadata
+
+
+def train_and_save(config, output_dir="output", *, on_epoch_end=None, progress=True):
+    """Train a VAE as the configuration says, and save it with its figures.
+
+    A saved model of another configuration, or of other pictures, is kept beside the new one.
+
+    Parameters
+    ----------
+    config : vae_nb.Config
+    output_dir : str or Path
+        A relative path starts at the project's root.
+    on_epoch_end : callable or None
+        As `vae_nb.train` takes it.
+    progress : bool
+        Whether to show a progress bar.
+
+    Returns
+    -------
+    TrainedRun
+
+    Raises
+    ------
+    VaeNbError
+        If pictures, training or the output folder fail; what was saved before is still there.
+    """
+    return _train_and_save(config, Workspace(output_dir), _load(config), on_epoch_end, progress)
+
+
+def load_or_train(config, output_dir="output", *, progress=True):
+    """The trained model of a configuration: the saved one if it is that, else a new one.
+
+    It prints which of the two it does, and why.
+
+    Parameters
+    ----------
+    config : vae_nb.Config
+    output_dir : str or Path
+        A relative path starts at the project's root.
+    progress : bool
+        Whether to show a progress bar when training.
+
+    Returns
+    -------
+    TrainedRun
+
+    Raises
+    ------
+    VaeNbError
+        If pictures, training or the output folder fail.
+    """
+    workspace = Workspace(output_dir)
+    images = _load(config)
+    if not workspace.model_path.exists():
+        print(f"There is no saved model {workspace.model_path} yet: training one.")
+        return _train_and_save(config, workspace, images, None, progress)
+    try:
+        vae, history, saved_config, metadata = _read_model(workspace.model_path)
+    except ModelError as error:
+        print(f"{error} Training a new one.")
+        return _train_and_save(config, workspace, images, None, progress)
+    differences = _differences(saved_config, metadata, config, images)
+    if differences:
+        print(f"The saved model differs in {', '.join(differences)}: training a new one.")
+        return _train_and_save(config, workspace, images, None, progress)
+    print(f"Loaded {workspace.model_path}, trained for {len(history)} epochs.")
+    sets = images.split(config.data.validation_split, config.training.seed)
+    return TrainedRun(config, *sets, vae, history, metadata["metrics"])
+
+
+def _load(config):
+    """All pictures of a configuration; those that were skipped are named."""
+    images = load_images(config.data)
+    for path, reason in images.skipped:
+        print(f"Skipped {path}: {reason}")
+    return images
+
+
+def _train_and_save(config, workspace, images, on_epoch_end, progress):
+    make_folder(workspace.models)  # better refused now than after the training
+    seed = config.training.seed
+    train_set, validation_set = images.split(config.data.validation_split, seed)
+    vae = VAE(config.model, config.data.image_shape, random_stream(seed, "weights"))
+    history = train(
+        vae,
+        train_set,
+        validation_set,
+        config.training,
+        config.data.batch_size,
+        on_epoch_end=on_epoch_end,
+        progress=progress,
+    )
+    metrics = {
+        "parameters": vae.parameters.size,
+        "epochs": len(history),
+        "training_seconds": round(history.seconds, 1),
+        **evaluate(vae, train_set, validation_set, seed),
+        "images": {
+            "training": len(train_set),
+            "validation": len(validation_set),
+            "skipped": len(images.skipped),
+        },
+        **blas_description(),
+    }
+    _keep_other_model(workspace.model_path, config, images)
+    save_model(workspace.model_path, vae, history, config, images.fingerprint(), metrics)
+    workspace.save_metrics(metrics)
+    return TrainedRun(config, train_set, validation_set, vae, history, metrics)
+
+
+def _differences(saved_config, metadata, config, images):
+    """In what a saved model's configuration and pictures are not those asked for."""
+    differences = [key for key in config.differences(saved_config) if key not in IRRELEVANT_KEYS]
+    if metadata["fingerprint"] != images.fingerprint():
+        differences.append("the pictures")
+    return differences
+
+
+def _keep_other_model(path, config, images):
+    """Move a saved model out of the new one's way, unless it is of the same origin."""
+    if not path.exists():
+        return
+    with suppress(ModelError):  # whatever else it is, it is not ours to destroy
+        _, _, saved_config, metadata = _read_model(path)
+        if not _differences(saved_config, metadata, config, images):
+            return
+    number = 1
+    while (kept := path.with_name(f"{path.stem}_{number}{path.suffix}")).exists():
+        number += 1
+    path.rename(kept)
+    print(f"The earlier model, of another configuration, is kept as {kept}.")
