@@ -59,8 +59,9 @@ def execute(path):
         resources={"metadata": {"path": str(path.parent)}},
         record_timing=False,
         store_widget_state=False,
+        extra_arguments=["--IPKernelApp.log_level=ERROR"],
     )
-    client.execute(extra_arguments=["--IPKernelApp.log_level=ERROR"])
+    client.execute()
     path.write_text(normalise(notebook), encoding="utf-8")
 
 

@@ -174,7 +174,7 @@ def parse_override(text):
     key, equals, value = text.partition("=")
     key = key.strip()
     if not equals or not key:
-        raise _error([f"{_shown(text)} is no override; allowed is key=value, training.epochs=20."])
+        raise _error([f"{_shown(text)} is no override; allowed is key=value."])
     try:
         return key, _parsed(value)
     except (ValueError, RecursionError):
@@ -187,7 +187,7 @@ def _read(path):
         file = from_project_root(path)
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, ValueError, RuntimeError) as error:  # missing, not UTF-8, ~nobody
-        reason = getattr(error, "strerror", None) or error
+        reason = str(getattr(error, "strerror", None) or error).rstrip(".")
         raise _error([f"{file} cannot be read: {reason}; allowed is a JSON file."]) from None
     if not text.strip():
         raise _error([f"{path} is empty; allowed is {_schema()['errorMessage']}."])
@@ -216,7 +216,9 @@ def _checked(values, source, overrides=None):
         if path in legal:
             values = _overridden(values, path, value)
         else:
-            errors.append((path, _unknown_key(str(path), legal, legal)))
+            section = f"{path}".partition(".")[0]
+            known = [key for key in legal if key.startswith(f"{section}.")]
+            errors.append((path, _unknown_key(f"{path}", legal, known or _schema()["properties"])))
     complete = _complete(_schema(), values, "", errors)
     if errors:
         raise _error(
@@ -252,7 +254,8 @@ def _complete(schema, value, path, errors):
     if "properties" in schema and isinstance(value, dict):
         return _complete_object(schema, value, path, errors)
     of_layers = "$ref" in schema.get("items", {})
-    if not _is_legal({**schema, "items": {}} if of_layers else schema, value):
+    own = {"type", "minItems", "maxItems"} if of_layers or "properties" in schema else {*schema}
+    if not _is_legal({key: schema[key] for key in schema if key in own}, value):
         errors.append((path, f"is {_shown(value)}; allowed is {schema['errorMessage']}."))
         return None
     if of_layers:
@@ -346,13 +349,14 @@ def _shown(value):
     try:
         text = json.dumps(value, ensure_ascii=False, default=repr)
     except (TypeError, ValueError, RecursionError):  # odd keys, cycles, endless digits or depth
-        text = f"a {type(value).__name__} that is no JSON"
+        text = f"a value of type {type(value).__name__}"
     return text if len(text) <= 60 else f"{text[:57]}…"
 
 
 def _error(sentences):
-    # A lone surrogate, legal in JSON, could not be printed.
-    errors = [text.encode("utf-8", "backslashreplace").decode("utf-8") for text in sentences]
+    # In JSON's strings a line break is legal, and a lone surrogate, which cannot be printed.
+    lines = (text.replace("\n", "\\n") for text in sentences)
+    errors = [line.encode("utf-8", "backslashreplace").decode("utf-8") for line in lines]
     error = ConfigError("\n".join(errors))
     error.errors = errors
     return error

@@ -8,13 +8,15 @@ those larger than their place are resampled. Names and labels are plain text, no
 
 import math
 from collections import Counter
-from itertools import cycle
+from itertools import cycle, groupby
+from operator import itemgetter
 
 import numpy as np
 from matplotlib import pyplot as plt
+from matplotlib.colors import to_rgb, to_rgba
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.lines import Line2D
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Patch, Rectangle
 from matplotlib.textpath import text_to_path
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
@@ -30,16 +32,8 @@ VERMILLION = "#D55E00"
 REDDISH_PURPLE = "#CC79A7"
 GREY = "#999999"
 LIGHT_GREY = "#DDDDDD"
-LABEL_COLOURS = (
-    BLUE,
-    ORANGE,
-    BLUISH_GREEN,
-    REDDISH_PURPLE,
-    VERMILLION,
-    SKY_BLUE,
-    YELLOW,
-    BLACK,
-)
+LABEL_COLOURS = (BLUE, ORANGE, BLUISH_GREEN, REDDISH_PURPLE)
+LABEL_COLOURS += (VERMILLION, SKY_BLUE, YELLOW, BLACK)
 
 DPI = 100
 TEXT_SIZE = 11  # points, as is HEADING_SIZE: readable when the figure is shown at half its size
@@ -47,10 +41,12 @@ HEADING_SIZE = 13
 LINE = 22  # pixels, as are all lengths below
 MARGIN = 16
 GAP = 4
+NAME_GAP = 10  # between a name and what it names
 MAX_COLUMNS = 12
-MAX_ROWS = 20
-PANEL = 470
-THUMBNAIL = 44
+DATASET_COLUMNS = 14
+DATASET_ROWS = 20
+PANEL = 480
+THUMBNAIL = 40
 FRAME = 2
 
 
@@ -70,19 +66,13 @@ def _figure(width, height):
 
 def _axes(figure, left, top, width, height):
     """Axes at a place in pixels."""
-    full_width, full_height = figure.bbox.size
-    axes = figure.add_axes(
-        (
-            left / full_width,
-            1 - (top + height) / full_height,
-            width / full_width,
-            height / full_height,
-        )
-    )
+    bottom = figure.bbox.height - top - height
+    place = np.array([left, bottom, width, height]) / np.tile(figure.bbox.size, 2)
+    axes = figure.add_axes(place)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=TEXT_SIZE)
-    for text in (axes.xaxis.label, axes.yaxis.label):
-        text.set_size(TEXT_SIZE)
+    axes.xaxis.label.set_size(TEXT_SIZE)
+    axes.yaxis.label.set_size(TEXT_SIZE)
     axes.title.set_size(HEADING_SIZE)
     return axes
 
@@ -92,6 +82,7 @@ def _image(figure, left, top, pixels):
     height, width = pixels.shape[:2]
     # A little smaller than whole pixels: matplotlib rounds an image's size up.
     axes = _axes(figure, left + 0.01, top + 0.01, width - 0.02, height - 0.02)
+    axes.set_facecolor("none")
     axes.imshow(pixels, interpolation="nearest", aspect="auto", extent=(0, width, height, 0))
     axes.spines[:].set_visible(False)
     axes.set(xticks=[], yticks=[])
@@ -99,19 +90,18 @@ def _image(figure, left, top, pixels):
     return axes
 
 
-def _heading(paper, left, top, text):
-    paper.text(left, top, text, size=HEADING_SIZE, va="top")
+def _write(paper, x, y, text, ha="center", va="center", size=TEXT_SIZE):
+    paper.text(x, y, text, ha=ha, va=va, size=size)
 
 
-def _legend(figure, top, handles, columns):
+def _write_heading(paper, top, text):
+    _write(paper, MARGIN, top, text, "left", "top", HEADING_SIZE)
+
+
+def _legend(figure, handles, columns):
+    """A legend at the lower edge."""
     figure.legend(
-        handles=handles,
-        loc="upper center",
-        bbox_to_anchor=(0.5, 1 - top / figure.bbox.height),
-        ncols=columns,
-        fontsize=TEXT_SIZE,
-        frameon=False,
-        borderaxespad=0,
+        handles=handles, loc="lower center", ncols=columns, fontsize=TEXT_SIZE, frameon=False
     )
 
 
@@ -143,12 +133,9 @@ def _coordinates(values):
     return [f"{value:.{digits}f}".replace("-", "−") for value in np.round(values, digits) + 0.0]
 
 
-def _thinned(labels, room):
-    """Every label, or every second, third … where a label takes more pixels than there is room.
-
-    The rest is left blank.
-    """
-    step = max(1, math.ceil(room))
+def _thinned(labels, length, pitch):
+    """Labels of that length at that distance: as many blank as it takes for them not to touch."""
+    step = math.ceil(length / pitch)
     return [label if number % step == 0 else "" for number, label in enumerate(labels)]
 
 
@@ -214,40 +201,39 @@ def _montage(blocks, gap=GAP, column_names=(), xlabel="", ylabel=""):
     Figure, list of Axes
         The axes of each block, which count pixels from its top left.
     """
-    tile_height, tile_width = np.array(blocks[0][1].shape[2:4]) + gap
+    tile_height, tile_width = blocks[0][1].shape[2:4]
     images = [_joined(tiles, gap) for _, tiles, _ in blocks]
     image_width = max(image.shape[1] for image in images)
-    # Text that is centred on an image smaller than itself hangs over on both sides.
-    hangover = max(0, _widest([xlabel]) - image_width, _widest(column_names) - tile_width) / 2
-    hangover_y = max(0, _widest([ylabel]) - images[-1].shape[0]) / 2
     names_width = _widest(name for _, _, names in blocks for name in names)
-    left = math.ceil(MARGIN + max(names_width + 8 * bool(names_width), hangover))
-    left += LINE * bool(ylabel)
-    headings_width = MARGIN + _widest((heading for heading, _, _ in blocks), HEADING_SIZE)
-    width = max(math.ceil(left + image_width + hangover), headings_width) + MARGIN
-    heights = [image.shape[0] for image in images]
-    heights = [h + (LINE + 8) * bool(block[0]) for h, block in zip(heights, blocks, strict=True)]
-    below = LINE * bool(column_names) + LINE * bool(xlabel)
-    top = MARGIN + math.ceil(hangover_y)
-    height = top + sum(heights) + MARGIN * (len(blocks) - 1) + below + MARGIN
-    height += math.ceil(hangover_y)
+    headings_width = _widest((heading for heading, _, _ in blocks), HEADING_SIZE)
+    heading_height = LINE + GAP
+    # Text that is centred on an image smaller than itself hangs over on both sides.
+    beside = max(0, _widest([xlabel]) - image_width, _widest(column_names) - tile_width) // 2
+    above = max(0, _widest([ylabel]) - len(images[-1])) // 2
+    left = MARGIN + LINE * bool(ylabel) + max(names_width + NAME_GAP * bool(names_width), beside)
+    width = max(left + image_width + beside, MARGIN + headings_width) + MARGIN
+    height = sum(len(image) + MARGIN for image in images) + MARGIN + 2 * above
+    height += sum(heading_height for heading, _, _ in blocks if heading)
+    height += LINE * bool(column_names) + LINE * bool(xlabel)
 
     figure, paper = _figure(width, height)
     all_axes = []
-    for (heading, tiles, names), image in zip(blocks, images, strict=True):
+    top = MARGIN + above
+    for (heading, _, names), image in zip(blocks, images, strict=True):
         if heading:
-            _heading(paper, MARGIN, top, heading)
-            top += LINE + 8
+            _write_heading(paper, top, heading)
+            top += heading_height
         axes = _image(figure, left, top, image)
-        if len(names):
-            centres = tile_height * np.arange(len(tiles)) + (tile_height - gap) / 2
-            axes.set_yticks(centres, _thinned(names, LINE / tile_height))
+        if names:
+            pitch = tile_height + gap
+            centres = pitch * np.arange(len(names)) + tile_height / 2
+            axes.set_yticks(centres, _thinned(names, LINE, pitch))
         all_axes.append(axes)
         top += len(image) + MARGIN
-    if len(column_names):
-        centres = tile_width * np.arange(len(column_names)) + (tile_width - gap) / 2
-        room = (_widest(column_names) + 8) / tile_width
-        axes.set_xticks(centres, _thinned(column_names, room))
+    if column_names:
+        pitch = tile_width + gap
+        centres = pitch * np.arange(len(column_names)) + tile_width / 2
+        axes.set_xticks(centres, _thinned(column_names, _widest(column_names) + 8, pitch))
     axes.set(xlabel=xlabel, ylabel=ylabel)
     return figure, all_axes
 
@@ -271,11 +257,11 @@ def dataset(pictures, labels):
     """
     labels = np.asarray(labels)
     counts = Counter(labels.tolist())  # in the order of their first picture
-    columns = min(MAX_COLUMNS, max(counts.values()))
+    columns = min(DATASET_COLUMNS, max(counts.values()))
     needed = np.array([math.ceil(count / columns) for count in counts.values()])
     rows = np.zeros(len(counts), int)
-    for _ in range(min(MAX_ROWS, needed.sum())):  # the next row to whoever has fewest so far
-        rows[np.argmin(np.where(rows < needed, rows, MAX_ROWS))] += 1
+    for _ in range(min(DATASET_ROWS, needed.sum())):  # the next row to whoever has fewest so far
+        rows[np.argmin(np.where(rows < needed, rows, DATASET_ROWS))] += 1
 
     size = _tile_size(rows.sum(), columns)
     parts, names, shown = [], [], 0
@@ -309,65 +295,58 @@ def architecture(layers):
     -------
     Figure
     """
-    by_name = {name: (units, activation) for name, _, units, activation in layers}
-    pixels, latent = layers[0][1], by_name["mean"][0]
-    encoder = [by_name[name] for name in by_name if name.startswith("encoder_")]
-    decoder = [by_name[name] for name in by_name if name.startswith("decoder_")]
+    pixels = layers[0][1]
     # (part, colour, boxes as (symbol, units), what is below)
     columns = [("picture", LIGHT_GREY, [("", pixels)], "")]
-    columns += [("encoder", SKY_BLUE, [("", units)], activation) for units, activation in encoder]
-    columns += [("posterior", ORANGE, [("μ\n", latent), ("log σ²\n", latent)], "linear")]
-    columns += [("sample", YELLOW, [("z\n", latent)], "")]
-    for units, activation in [*decoder, by_name["output"]]:
-        columns.append(("decoder", BLUISH_GREEN, [("", units)], activation))
-    columns += [("picture", LIGHT_GREY, [("", pixels)], "sigmoid")]
+    for name, _, units, activation in layers:
+        if name == "mean":
+            heads = [("μ\n", units), ("log σ²\n", units)]
+            columns.append(("posterior", ORANGE, heads, activation))
+            columns.append(("sample", YELLOW, [("z\n", units)], ""))
+        elif name != "log_variance":
+            encoder = name.startswith("encoder_")
+            part, colour = ("encoder", SKY_BLUE) if encoder else ("decoder", BLUISH_GREEN)
+            columns.append((part, colour, [("", units)], activation))
+    columns.append(("picture", LIGHT_GREY, [("", pixels)], "sigmoid"))
 
-    def box_height(units):
-        return 48 + 232 * math.log(units) / math.log(max(pixels, 2))
-
-    parts = [part for part, _, _, _ in columns]
-    box = _widest([f"{units:,}" for _, _, boxes, _ in columns for _, units in boxes] + ["log σ²"])
-    box += 12
-    pitch = max(box + 20, _widest([*parts, *(below for *_, below in columns)]) + 10)
-    tallest = math.ceil(max(280, 2 * box_height(latent) + 24))
-    middle = MARGIN + 3 * LINE + tallest / 2
-    bottom = middle + tallest / 2
+    most = max(units for _, _, boxes, _ in columns for _, units in boxes)
+    width = _widest(["log σ²", f"{most:,}"]) + 12
+    pitch = max(width + 20, _widest(text for part, *_, below in columns for text in (part, below)))
+    tallest = max(len(boxes) * (_box_height(boxes[0][1], most) + 24) for _, _, boxes, _ in columns)
+    top = MARGIN + 3 * LINE
+    bottom = top + math.ceil(tallest)
+    figure, paper = _figure(len(columns) * pitch + 2 * MARGIN, bottom + 2 * LINE + MARGIN)
     total = sum((inputs + 1) * units for _, inputs, units, _ in layers)
-    figure, paper = _figure(
-        len(columns) * pitch + 2 * MARGIN, math.ceil(bottom + 2 * LINE + 8 + MARGIN)
-    )
-    _heading(paper, MARGIN, MARGIN, f"{total:,} parameters")
+    _write_heading(paper, MARGIN, f"{total:,} parameters")
 
-    before = []  # right edges of the boxes of the column before
-    for number, (_, colour, boxes, below) in enumerate(columns):
-        centre = MARGIN + pitch * (number + 0.5)
-        after = []
+    x = MARGIN
+    for part, same in groupby(columns, key=itemgetter(0)):
+        end = x + pitch * len(list(same))
+        paper.plot([x + 10, end - 10], [top, top], color=BLACK, linewidth=1)
+        _write(paper, (x + end) / 2, top - 14, part)
+        x = end
+    starts = []  # of the arrows: the right edges of the column before
+    for number, (part, colour, boxes, below) in enumerate(columns):
+        x = MARGIN + pitch * (number + 0.5)
+        ends = []
         for position, (symbol, units) in enumerate(boxes):
-            height = box_height(units)
-            y = middle + (position - (len(boxes) - 1) / 2) * (height + 24)
-            corner = (centre - box / 2, y - height / 2)
-            paper.add_patch(Rectangle(corner, box, height, facecolor=colour, edgecolor=BLACK))
-            text = f"{symbol}{units:,}"
-            paper.text(centre, y, text, size=TEXT_SIZE, ha="center", va="center")
-            for start in before:
-                arrow = {"arrowstyle": "->", "shrinkA": 1, "shrinkB": 1}
-                paper.annotate("", (centre - box / 2, y), start, arrowprops=arrow)
-            after.append((centre + box / 2, y))
-        before = after
-        paper.text(centre, bottom + LINE / 2 + 4, below, size=TEXT_SIZE, ha="center", va="center")
-        if parts[number] == "sample":
-            formula = "z = μ + σ·ε,  ε ~ N(0, 1)"
-            y = bottom + 1.5 * LINE + 4
-            paper.text(centre, y, formula, size=TEXT_SIZE, ha="center", va="center")
-        if number == 0 or parts[number] != parts[number - 1]:
-            width = parts[number:].count(parts[number]) if parts[number] != "picture" else 1
-            start, end = centre - box / 2, centre + box / 2 + pitch * (width - 1)
-            y = middle - tallest / 2 - 12
-            paper.plot([start, end], [y, y], color=BLACK, linewidth=1)
-            paper.text(
-                (start + end) / 2, y - 6, parts[number], size=TEXT_SIZE, ha="center", va="bottom"
-            )
+            height = _box_height(units, most)
+            y = (top + bottom) / 2 + (position - (len(boxes) - 1) / 2) * (height + 24)
+            corner = (x - width / 2, y - height / 2)
+            paper.add_patch(Rectangle(corner, width, height, facecolor=colour, edgecolor=BLACK))
+            _write(paper, x, y, f"{symbol}{units:,}")
+            for start in starts:
+                paper.annotate("", (x - width / 2, y), start, arrowprops={"arrowstyle": "->"})
+            ends.append((x + width / 2, y))
+        starts = ends
+        _write(paper, x, bottom + LINE / 2, below)
+        if part == "sample":
+            _write(paper, x, bottom + 1.5 * LINE, "z = μ + σ·ε,  ε ~ N(0, 1)")
     return figure
+
+
+def _box_height(units, most):
+    return 48 + 232 * math.log(units) / math.log(max(most, 2))
 
 
 def gradient_check(errors):
@@ -386,34 +365,25 @@ def gradient_check(errors):
     names = list(next(iter(errors.values())))
     values = np.array([[by_name[name] for name in names] for by_name in errors.values()])
     positive = values[values > 0]
-    left_end = 10 ** math.floor(math.log10(min(positive.min(initial=1e-8), 1e-8)) - 1)
-    labels = [_printable(name, 40) for name in names]
-    left = MARGIN + _widest(labels) + 12
+    left_end = 10 ** math.floor(math.log10(positive.min(initial=1e-8)) - 1)
+    labels = [_printable(name, longest=40) for name in names]
+    left = MARGIN + _widest(labels) + NAME_GAP
     panel = max(120, 24 * len(names))
     figure, _ = _figure(left + 700 + 2 * MARGIN, panel + 2 * MARGIN + 4 * LINE)
     axes = _axes(figure, left, MARGIN, 700, panel)
     axes.grid(axis="y", color=LIGHT_GREY)
     axes.set_axisbelow(True)
+    looks = cycle([("o", BLUE), ("X", VERMILLION), ("s", BLUISH_GREEN), ("^", ORANGE)])
     handles = []
-    markers = cycle([("o", BLUE), ("X", VERMILLION), ("s", BLUISH_GREEN), ("^", ORANGE)])
-    for name, row, (marker, colour) in zip(errors, values, markers, strict=False):
-        handles += axes.plot(
-            np.maximum(row, left_end),
-            np.arange(len(names)),
-            marker,
-            color=colour,
-            markersize=9,
-            clip_on=False,
-            label=_printable(name),
-        )
+    for name, row, (marker, colour) in zip(errors, values, looks, strict=False):
+        style = {"color": colour, "markersize": 9, "clip_on": False, "label": _printable(name)}
+        handles += axes.plot(np.maximum(row, left_end), range(len(names)), marker, **style)
     handles.append(axes.axvline(1e-7, color=BLACK, linestyle=":", label="1e-7"))
-    axes.set_xscale("log")
-    axes.set_xlim(left_end, max(10 * positive.max(initial=1e-7), 1e-6))
-    axes.set_yticks(range(len(names)), labels)
-    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set(xscale="log", xlim=(left_end, 10 * positive.max(initial=1e-7)))
+    axes.set(ylim=(len(names) - 0.5, -0.5), yticks=range(len(names)), yticklabels=labels)
     zero = " (0 is drawn at the left end)" if np.any(values == 0) else ""
     axes.set_xlabel(f"relative error of the gradient{zero}")
-    _legend(figure, MARGIN + panel + 2.6 * LINE, handles, columns=len(handles))
+    _legend(figure, handles, columns=len(handles))
     return figure
 
 
@@ -462,62 +432,51 @@ def latent_space(planes, pictures, labels):
     -------
     Figure
     """
-    counts = Counter(_printable(label) for label in labels)
-    colours = {
-        label: colour
-        for (label, _), colour in zip(
-            counts.most_common(len(LABEL_COLOURS)), LABEL_COLOURS, strict=False
-        )
-    }
-    entries = [*colours.items()] + [("other labels", GREY)] * (len(counts) > len(colours))
-    picture_colours = [colours.get(_printable(label), GREY) for label in labels]
+    frequent = [label for label, _ in Counter(labels).most_common(len(LABEL_COLOURS))]
+    colours = dict(zip(frequent, LABEL_COLOURS, strict=False))
+    entries = [(_printable(label) or "no label", colour) for label, colour in colours.items()]
+    if len(set(labels)) > len(frequent):
+        entries.append(("other labels", GREY))
+    picture_colours = np.array([colours.get(label, GREY) for label in labels])
     thumbnails = _tiles(pictures, THUMBNAIL)
-    left = 76
-    panels_width = len(planes) * (left + PANEL + MARGIN)
-    top = MARGIN + LINE + 8
-    legend_top = top + PANEL + 2.6 * LINE
-    height = math.ceil(legend_top + 24 * math.ceil(len(entries) / 4) + MARGIN)
-    figure, _ = _figure(panels_width, height)
+    pitch, top, left = PANEL + 92, MARGIN + LINE + GAP, 76
+    legend_height = 24 * math.ceil(len(entries) / 4) + MARGIN
+    figure, _ = _figure(len(planes) * pitch, top + PANEL + 3 * LINE + legend_height)
     for number, (title, xlabel, ylabel, points) in enumerate(planes):
-        panel_left = number * (left + PANEL + MARGIN) + left
-        axes = _axes(figure, panel_left, top, PANEL, PANEL)
-        axes.set_title(title)
-        axes.set(xlabel=xlabel, ylabel=ylabel)
-        _scatter_pictures(figure, axes, panel_left, top, points, thumbnails, picture_colours)
-    handles = [
-        Line2D([], [], color=colour, marker="o", markersize=8, linestyle="", label=label)
-        for label, colour in entries
-    ]
-    _legend(figure, legend_top, handles, columns=4)
+        axes = _axes(figure, number * pitch + left, top, PANEL, PANEL)
+        axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
+        panel = _scatter_pictures(axes, np.asarray(points, float), thumbnails, picture_colours)
+        _image(figure, number * pitch + left, top, panel)
+    dot = {"marker": "o", "markersize": 8, "linestyle": ""}
+    handles = [Line2D([], [], color=colour, label=label, **dot) for label, colour in entries]
+    _legend(figure, handles, columns=4)
     return figure
 
 
-def _scatter_pictures(figure, axes, left, top, points, thumbnails, colours):
-    """Thumbnails and dots on a panel."""
+def _scatter_pictures(axes, points, thumbnails, colours):
+    """Draw dots, and return the thumbnails as an image (PANEL, PANEL, 4) to lay over them."""
     height, width = np.array(thumbnails.shape[1:3]) + 2 * FRAME
-    points = np.asarray(points, float)
-    low, span = points.min(axis=0), np.ptp(points, axis=0)
-    low, span = np.where(span > 0, low, low - 0.5), np.where(span > 0, span, 1.0)
-    margin = THUMBNAIL / 2 + FRAME + GAP  # a thumbnail at the border is whole
-    inner = PANEL - 2 * margin
-    places = margin + (points - low) / span * inner  # (n, 2), x and y upwards
+    span = np.ptp(points, axis=0)
+    border = THUMBNAIL / 2 + FRAME + GAP  # a thumbnail at the border is whole
+    border = border / (PANEL - 2 * border) * np.where(span > 0, span, 1)
+    border += np.where(span > 0, 0, 0.5)
+    low, high = points.min(axis=0) - border, points.max(axis=0) + border
+    axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
+    places = (points - low) / (high - low) * PANEL  # (n, 2), from the bottom left
     places[:, 1] = PANEL - places[:, 1]
-    for set_limits, start, length in zip((axes.set_xlim, axes.set_ylim), low, span, strict=True):
-        set_limits(start - margin / inner * length, start + (1 + margin / inner) * length)
-
     corners = np.round(places - np.array([width, height]) / 2).astype(int)
     chosen = _without_overlap(corners, (width, height))
+
     panel = np.zeros((PANEL, PANEL, 4), np.uint8)  # transparent
     for index in chosen:
         x, y = corners[index]
-        red_green_blue = [int(colours[index][digit : digit + 2], 16) for digit in (1, 3, 5)]
-        panel[y : y + height, x : x + width] = (*red_green_blue, 255)
-        inside = panel[y + FRAME : y + height - FRAME, x + FRAME : x + width - FRAME]
-        inside[..., :3] = thumbnails[index]
-    others = np.setdiff1d(np.arange(len(points)), chosen)
-    dot_colours = [colours[index] for index in others]
-    axes.scatter(*points[others].T, s=30, c=dot_colours, edgecolors="white", linewidths=0.7)
-    _image(figure, left, top, panel)
+        framed = panel[y : y + height, x : x + width]
+        framed[:] = 255 * np.array(to_rgba(colours[index]))
+        framed[FRAME:-FRAME, FRAME:-FRAME, :3] = thumbnails[index]
+    dots = np.delete(np.arange(len(points)), chosen)
+    style = {"s": 30, "edgecolors": "white", "linewidths": 0.7}
+    axes.scatter(*points[dots].T, c=colours[dots], **style)
+    return panel
 
 
 def _without_overlap(corners, size):
@@ -553,19 +512,17 @@ def kl_per_dimension(kl, active):
     -------
     Figure
     """
-    active = np.asarray(active, bool)
+    kl, active = np.asarray(kl), np.asarray(active, bool)
     figure, _ = _figure(900, 400)
     axes = _axes(figure, 76, 48, 808, 278)
-    dimensions = np.arange(1, len(active) + 1)
-    bars = []
-    for which, colour, label in ((active, BLUE, "active"), (~active, GREY, "not active")):
-        heights = np.asarray(kl)[which]
-        bars.append(axes.bar(dimensions[which], heights, color=colour, label=label))
-    axes.set_title(f"{np.count_nonzero(active)} of {len(active)} latent dimensions are active")
+    dimensions = np.arange(1, len(kl) + 1)
+    axes.bar(dimensions, kl, color=np.where(active, BLUE, GREY))
+    handles = [Patch(color=BLUE, label="active"), Patch(color=GREY, label="not active")]
+    axes.set_title(f"{np.count_nonzero(active)} of {len(kl)} latent dimensions are active")
     axes.set(xlabel="latent dimension", ylabel="KL divergence (nats per image)")
-    axes.set_xlim(0.4, len(active) + 0.6)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=16, integer=True))
-    _legend(figure, 370, bars, columns=2)
+    axes.set_xlim(0.4, len(kl) + 0.6)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=16, integer=True, min_n_ticks=1))
+    _legend(figure, handles, columns=2)
     return figure
 
 
@@ -588,42 +545,40 @@ def loss_curves(columns, saved_epoch, entropy=None):
     """
     epochs, kl_weight = np.asarray(columns["epoch"]), np.asarray(columns["kl_weight"])
     marks = []
-    warm = int(epochs[np.argmax(kl_weight == kl_weight[-1])])
+    warm = epochs[np.argmax(kl_weight == kl_weight[-1])]
     if epochs[0] < warm < epochs[-1]:
         marks.append((warm, BLACK, "KL warm-up ends"))
     if saved_epoch != epochs[-1]:
         marks.append((saved_epoch, BLUISH_GREEN, "saved epoch"))
+    after_start = slice(math.ceil(len(epochs) / 20) if len(epochs) > 1 else 0, None)
+    marker = "o" if len(epochs) == 1 else ""  # a line of one point cannot be seen
     figure, _ = _figure(1100, 400)
     for number, part in enumerate(("total", "reconstruction", "kl")):
-        axes = _axes(figure, 84 + 362 * number, 48, 270, 270)
-        handles, lowest, highest = [], [], []
-        for curve, name, colour, line in (
-            ("train", "training", BLUE, "-"),
-            ("validation", "held-out", VERMILLION, "--"),
-        ):
-            values = np.asarray(columns[f"{curve}_{part}"], float)
-            style = {"color": colour, "linestyle": line, "linewidth": 2, "label": name}
-            handles += axes.plot(epochs, values, marker="o" if len(epochs) == 1 else "", **style)
-            lowest.append(values.min())
-            highest.append(values[math.ceil(len(values) / 20) % len(values) :].max())
+        axes = _axes(figure, 100 + 362 * number, 48, 256, 270)
+        training, held_out = (np.asarray(columns[f"{s}_{part}"]) for s in ("train", "validation"))
+        style = {"marker": marker, "linewidth": 2}
+        handles = axes.plot(epochs, training, color=BLUE, label="training", **style)
+        style |= {"color": VERMILLION, "linestyle": "--"}
+        handles += axes.plot(epochs, held_out, label="held-out", **style)
         for epoch, colour, name in marks:
-            style = {"color": colour, "linestyle": "-.", "label": name}
-            handles.append(axes.axvline(epoch, **style))
+            handles.append(axes.axvline(epoch, color=colour, linestyle="-.", label=name))
+        low = min(training.min(), held_out.min())
+        high = max(training[after_start].max(), held_out[after_start].max())
         if entropy is not None and part == "reconstruction":
             style = {"color": BLACK, "linestyle": ":", "linewidth": 2}
-            floor = axes.axhline(entropy, label="entropy of the pictures", **style)
-            lowest.append(entropy)
-        margin = 0.05 * (max(highest) - min(lowest)) or 1.0
+            floor = [axes.axhline(entropy, label="entropy of the pictures", **style)]
+            low = min(low, entropy)
+        margin = 0.05 * (high - low) or 1.0
         # The first epochs may be far above all others: their curve leaves at the top.
-        axes.set_ylim(min(lowest) - margin, max(highest) + margin)
-        axes.set_title({"kl": "KL divergence"}.get(part, part))
+        axes.set(ylim=(low - margin, high + margin), xlim=(epochs[0] - 0.5, epochs[-1] + 0.5))
+        axes.set(title="KL divergence" if part == "kl" else part)
         axes.set(xlabel="epoch", ylabel="nats per image")
         axes.ticklabel_format(axis="y", useOffset=False, style="plain")
-        axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True, min_n_ticks=1))
         axes.yaxis.set_major_locator(MaxNLocator(nbins=6))
     if entropy is not None:
-        handles.append(floor)
-    _legend(figure, 366, handles, columns=len(handles))
+        handles += floor
+    _legend(figure, handles, columns=len(handles))
     return figure
 
 
@@ -644,9 +599,7 @@ def latent_traversal(pictures, x_values, y_values, xlabel, ylabel):
     """
     tiles = _tiles(pictures, _tile_size(*np.shape(pictures)[:2]))[::-1]
     names = _coordinates(y_values)[::-1]
-    figure, [axes] = _montage([("", tiles, names)], 0, _coordinates(x_values), xlabel, ylabel)
-    axes.tick_params(length=3)
-    return figure
+    return _montage([("", tiles, names)], 0, _coordinates(x_values), xlabel, ylabel)[0]
 
 
 def latent_strips(pictures, values, names):
@@ -682,17 +635,14 @@ def interpolation(pictures, row_names):
     Figure
     """
     tiles = _tiles(pictures, _tile_size(*np.shape(pictures)[:2]))
-    rows, steps, height, width, _ = tiles.shape
-    names = [_printable(name) for name in row_names]
-    weights = _coordinates(np.linspace(0, 1, steps))
-    xlabel = "weight t of the right-hand end"
-    figure, [axes] = _montage([("", tiles, names)], 2 * GAP, weights, xlabel)
-    for row in range(rows):
-        for column in (0, steps - 1):
-            corner = (column * (width + 2 * GAP) - 1.5, row * (height + 2 * GAP) - 1.5)
-            style = {"fill": False, "edgecolor": VERMILLION, "linewidth": 3 * 72 / DPI}
-            axes.add_patch(Rectangle(corner, width + 3, height + 3, clip_on=False, **style))
-    return figure
+    beside = ((0, 0), (0, 0), (FRAME, FRAME), (FRAME, FRAME), (0, 0))
+    framed = np.pad(tiles, beside, constant_values=255)
+    for end in (0, -1):
+        framed[:, end] = 255 * np.array(to_rgb(VERMILLION))
+        framed[:, end, FRAME:-FRAME, FRAME:-FRAME] = tiles[:, end]
+    names = [_printable(name, longest=40) for name in row_names]
+    weights = _coordinates(np.linspace(0, 1, tiles.shape[1]))
+    return _montage([("", framed, names)], GAP, weights, "weight t of the right-hand end")[0]
 
 
 def picture_grid(pictures, columns=MAX_COLUMNS, title="", titles=()):
@@ -742,37 +692,33 @@ def sliders(picture, z, names):
     -------
     Figure
     """
-    z = np.asarray(z, float)
-    names = [_printable(name) for name in names]
+    z, names = np.asarray(z, float), [_printable(name) for name in names]
+    values = [f"{value:.2f}".replace("-", "−") for value in np.round(z, 2) + 0.0]
     tile = _tiles(picture, 320)
     columns = 1 if len(z) <= 32 else 2
     rows = math.ceil(len(z) / columns)
-    pitch, track = 26, 280 // columns
+    track, height = 280 // columns, 26 * rows
     limit = max(3, math.ceil(np.abs(z).max()))
-    values = [f"{value:.2f}".replace("-", "−") for value in np.round(z, 2) + 0.0]
-    names_width, values_width = _widest(names) + 12, _widest(values) + 12
-    column_width = names_width + track + values_width + 2 * MARGIN
-    slider_height = rows * pitch + LINE
-    height = max(len(tile), slider_height) + 2 * MARGIN
-    figure, paper = _figure(tile.shape[1] + 3 * MARGIN + columns * column_width, height)
-    _image(figure, MARGIN, (height - len(tile)) // 2, tile)
-
-    def position(value):  # from the left of a track
-        return (value + limit) / (2 * limit) * track
-
-    for number, (name, value, text) in enumerate(zip(names, z, values, strict=True)):
-        column, row = divmod(number, rows)
-        start = tile.shape[1] + 3 * MARGIN + column * column_width + names_width
-        y = (height - slider_height) / 2 + pitch * (row + 0.5)
-        paper.text(start - 12, y, name, size=TEXT_SIZE, ha="right", va="center")
-        paper.text(start + track + 12, y, text, size=TEXT_SIZE, va="center")
-        paper.plot([start, start + track], [y, y], color=LIGHT_GREY, linewidth=4)
-        ends = [start + position(0), start + position(value)]
-        paper.plot(ends, [y, y], color=BLUE, linewidth=4, solid_capstyle="butt")
-        paper.plot(ends[1], y, "o", color=BLUE, markersize=9)
-        if row == rows - 1 or number == len(z) - 1:
-            for end in (-limit, 0, limit):
-                x, below = start + position(end), y + pitch / 2 + LINE / 2
-                label = f"{end}".replace("-", "−")
-                paper.text(x, below, label, size=TEXT_SIZE, ha="center", va="center")
+    before = 2 * MARGIN + _widest(names) + NAME_GAP
+    pitch = before + track + NAME_GAP + _widest(values)
+    picture_height, picture_width, _ = tile.shape
+    full_height = 2 * MARGIN + max(picture_height, height + LINE)
+    figure, _ = _figure(2 * MARGIN + picture_width + columns * pitch, full_height)
+    _image(figure, MARGIN, (full_height - picture_height) // 2, tile)
+    for column in range(columns):
+        part = slice(column * rows, (column + 1) * rows)
+        y = np.arange(len(z[part]))
+        left = MARGIN + picture_width + column * pitch + before
+        top = (full_height - LINE - height) // 2
+        axes = _axes(figure, left, top, track, 26 * len(y))
+        axes.hlines(y, -limit, limit, color=LIGHT_GREY, linewidth=4)
+        axes.hlines(y, 0, z[part], color=BLUE, linewidth=4)
+        axes.plot(z[part], y, "o", color=BLUE, markersize=9, clip_on=False)
+        axes.set(xlim=(-limit, limit), ylim=(len(y) - 0.5, -0.5))
+        axes.set(xticks=[-limit, 0, limit], yticks=y, yticklabels=names[part])
+        axes.spines[:].set_visible(False)
+        axes.tick_params(length=0, pad=NAME_GAP * 72 / DPI)
+        right = limit + NAME_GAP / track * 2 * limit
+        for row, value in enumerate(values[part]):
+            _write(axes, right, row, value, ha="left")
     return figure

@@ -20,6 +20,8 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 # other programs.
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 REASONS_IN_ERROR = 3
+# Control characters, line ends, and the surrogates that stand for bytes that are no UTF-8.
+UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 @dataclass(frozen=True, eq=False)
@@ -327,8 +329,8 @@ def _reason(error):
 
 
 def _printable(value):
-    """Text in one line and without what no terminal or file could take, for file names too."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(value))
+    """Text in one line that any terminal and file can take, whatever a file's name holds."""
+    return UNPRINTABLE.sub(lambda match: ascii(match[0])[1:-1], str(value))
 
 
 def _nothing_loaded(folders, skipped):

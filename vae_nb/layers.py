@@ -94,12 +94,12 @@ ACTIVATIONS = {
     ),
     # The derivative of cosh is sinh, and sinh(0) = 0: around zero this layer would pass no
     # gradient back and the decoder would learn its biases before it heard of z. So its biases
-    # start at 1, where the slope is sinh(1) = 1.18, and its weights at half of He's, for cosh
-    # grows as fast as exp.
+    # start at 1, where the slope is sinh(1) = 1.18. It grows as fast as exp: what keeps it from
+    # running away is the limit on the gradient's norm.
     "cosh": Activation(
         function=np.cosh,
         derivative=lambda pre_activation, output: np.sinh(pre_activation),
-        weight_scale=HE_SCALE / 2,
+        weight_scale=HE_SCALE,
         bias=1.0,
     ),
 }

@@ -78,7 +78,8 @@ def kl_divergence_per_dimension(mean, log_variance):
     ----------
     Kingma & Welling (2014), "Auto-Encoding Variational Bayes", appendix B.
     """
-    return 0.5 * (np.exp(log_variance) + mean * mean - 1 - log_variance)
+    # expm1(a) = exp(a) - 1 without its rounding, which could make a small divergence negative.
+    return 0.5 * (np.expm1(log_variance) - log_variance + mean * mean)
 
 
 def kl_divergence(mean, log_variance):
@@ -111,4 +112,4 @@ def kl_divergence_gradient(mean, log_variance):
     -------
     tuple of two ndarrays, shape (batch, latent) each
     """
-    return mean, 0.5 * (np.exp(log_variance) - 1)
+    return mean, 0.5 * np.expm1(log_variance)

@@ -8,6 +8,7 @@ from vae_nb.random_streams import random_stream
 CHUNK = 256  # pictures at a time: a large set is never in memory as floats
 PRIOR_SAMPLES = 500
 ACTIVE_VARIANCE = 0.01
+ROUNDING_BOUND = 0.1 / 255**2  # of a squared distance
 
 
 def _chunks(image_set):
@@ -135,10 +136,12 @@ def pixel_distances(pictures, others):
     -------
     ndarray, shape (n, m)
     """
-    # |a - b|² = |a|² + |b|² - 2 ab; rounding may take it below zero where a and b are equal.
+    # |a - b|² = |a|² + |b|² - 2 ab, in float64: where a and b are equal, rounding leaves less than
+    # the bound, and two 8-bit pictures that differ are further apart.
+    pictures, others = np.asarray(pictures, np.float64), np.asarray(others, np.float64)
     squares = np.sum(pictures**2, axis=1)[:, None] + np.sum(others**2, axis=1)
     squares -= 2 * pictures @ others.T
-    return np.sqrt(np.maximum(squares, 0))
+    return np.sqrt(np.where(squares < ROUNDING_BOUND, 0, squares))
 
 
 def _nearest_distances(pictures, image_set):

@@ -21,6 +21,11 @@ LOG_VARIANCE_BOUND = 30.0
 MEAN_IMAGE_RANGE = (0.01, 0.99)
 
 
+# The output layer starts this small, so that an untrained model shows the mean picture and the
+# first steps need not unlearn noise.
+OUTPUT_START_SCALE = 0.03
+
+
 class Loss(NamedTuple):
     """A loss averaged over a batch, in nats per image: total = reconstruction + kl_weight * kl."""
 
@@ -160,16 +165,17 @@ class VAE:
                 weights, biases, weights_gradient, biases_gradient, activation
             )
             start += (inputs + 1) * units
-        if rng is not None:
-            for layer in self.layers.values():
-                layer.initialize(rng)
-
         layers = self.layers
         self.encoder = [layers[name] for name in layers if name.startswith("encoder_")]
         self.mean_head = layers["mean"]
         self.log_variance_head = layers["log_variance"]
         self.decoder = [layers[name] for name in layers if name.startswith("decoder_")]
         self.decoder.append(layers["output"])
+
+        if rng is not None:
+            for layer in layers.values():
+                layer.initialize(rng)
+            self.decoder[-1].weights *= OUTPUT_START_SCALE
 
     @property
     def dtype(self):

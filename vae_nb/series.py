@@ -2,7 +2,6 @@
 
 import re
 import time
-from pathlib import Path
 
 from vae_nb.errors import FilesError, VaeNbError
 from vae_nb.files import make_folder
@@ -111,13 +110,15 @@ def _execute(notebook, folder, parameters, progress):
     unfinished = folder / f"{notebook.stem}.unfinished.ipynb"
     bar = {"desc": notebook.stem, "leave": False, "unit": "cell"} if progress else False
     try:
-        papermill.execute_notebook(
+        result = papermill.execute_notebook(
             notebook,
             unfinished,
             parameters,
             kernel_name="python3",
             cwd=notebook.parent,
             progress_bar=bar,
+            # Each kernel would warn that it listens without encryption on this machine.
+            extra_arguments=["--IPKernelApp.log_level=ERROR"],
         )
     except papermill.PapermillExecutionError as error:
         raise NotebookFailed(
@@ -129,4 +130,8 @@ def _execute(notebook, folder, parameters, progress):
             f"{notebook.name} failed: its kernel was killed, perhaps for want of memory. "
             f"As far as it ran it is in {unfinished}."
         ) from None
-    return Path(unfinished).replace(folder / notebook.name)
+    # A cell that exits ends a notebook without an error.
+    code_cells = [cell for cell in result.cells if cell.cell_type == "code" and cell.source]
+    if any(cell.execution_count is None for cell in code_cells):
+        raise NotebookFailed(f"{notebook.name} ended before its last cell. It is in {unfinished}.")
+    return unfinished.replace(folder / notebook.name)

@@ -1,0 +1,52 @@
+# make run        environment, training, nine executed notebooks, pictures
+# make lab        the notebooks in JupyterLab
+# make test       style, unit tests, notebooks
+# make test-long  what takes longer
+# make variants   train every shipped configuration; the table in docs/
+# make notebooks  (maintainers) execute the committed notebooks again
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: run lab test test-long variants notebooks clean
+
+run: $(VENV)/ready
+	$(BIN)/vae-nb run
+
+lab: $(VENV)/ready
+	$(BIN)/jupyter lab --ip=127.0.0.1 notebooks
+
+test: $(VENV)/ready-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m pytest
+
+test-long: $(VENV)/ready-test
+	$(BIN)/python -m pytest -m long
+
+variants: $(VENV)/ready
+	$(BIN)/python tools/train_variants.py
+
+notebooks: $(VENV)/ready-test
+	$(BIN)/python tools/execute_notebooks.py
+
+clean:
+	rm -rf $(VENV)
+
+# The environment is made again when its bounds change.
+$(VENV)/python: Makefile
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+		{ echo "Python's venv module is needed; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@touch $@
+
+$(VENV)/ready: pyproject.toml $(VENV)/python
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/ready-test: pyproject.toml $(VENV)/python
+	$(BIN)/python -m pip install --quiet --editable ".[test]"
+	@touch $@

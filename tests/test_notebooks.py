@@ -1,0 +1,98 @@
+"""The notebooks: committed executed and normalised, and run again by nbval."""
+
+import os
+import re
+import subprocess
+import sys
+
+import nbformat
+import pytest
+from conftest import ROOT
+
+sys.path.insert(0, str(ROOT / "tools"))
+from execute_notebooks import normalise
+
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+MOST_BYTES = 1_500_000
+PICTURES = {
+    "01": ["dataset.png"],
+    "02": ["architecture.png"],
+    "03": ["gradient_check.png"],
+    "05": ["reconstruccion.png"],
+    "06": ["latent_space.png", "kl_per_dimension.png"],
+    "07": ["loss.png"],
+    "08": ["latent_traversal.png", "interpolation.png", "samples.png"],
+    "09": ["sliders.png"],
+}
+
+every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def read(path):
+    return nbformat.read(path, as_version=4)
+
+
+def code_cells(path):
+    return [cell for cell in read(path).cells if cell.cell_type == "code"]
+
+
+def test_the_series_is_complete():
+    assert [path.name[:2] for path in NOTEBOOKS] == [f"{n:02d}" for n in range(1, 10)]
+
+
+@every_notebook
+def test_every_code_cell_is_executed_and_none_failed(path):
+    counts = [cell.execution_count for cell in code_cells(path)]
+    assert counts == list(range(1, len(counts) + 1))
+    for cell in code_cells(path):
+        assert all(output.output_type != "error" for output in cell.outputs)
+
+
+@every_notebook
+def test_committed_as_normalised(path):
+    text = path.read_text(encoding="utf-8")
+    nbformat.validate(read(path))
+    assert normalise(read(path)) == text
+    assert len(text.encode()) <= MOST_BYTES
+
+
+@every_notebook
+def test_shape_of_a_chapter(path):
+    cells = read(path).cells
+    assert 25 <= len(cells) <= 60
+    assert re.match(rf"# {path.name[:2]} · ", cells[0].source)
+    (parameters,) = [cell for cell in cells if "parameters" in cell.metadata.get("tags", [])]
+    names = re.findall(r"^(\w+) = ", parameters.source, re.MULTILINE)
+    assert names == ["config_path", "output_dir", "overrides"]
+    assert any("predict" in cell.metadata.get("tags", []) for cell in cells)
+    headings = [line for cell in cells for line in cell.source.splitlines() if line[:2] == "##"]
+    for word in ("Recap", "Exercises", "Next"):
+        assert any(word in heading for heading in headings), word
+
+
+@every_notebook
+def test_outputs_name_no_place_or_moment_of_their_making(path):
+    for cell in code_cells(path):
+        for output in cell.outputs:
+            data = output.get("data", {})
+            text = output.get("text", "") + data.get("text/plain", "") + data.get("text/html", "")
+            assert not re.search(r"0x[0-9a-f]{6}|/home/|/tmp/|/root/|ipykernel_\d", text), text
+
+
+@every_notebook
+def test_nbval_compares_every_output(path, project_copy):
+    """Strict nbval in a copy of the project; 04 trains, the later ones load what it saved."""
+    copy = project_copy / "notebooks" / path.name
+    result = subprocess.run(
+        [sys.executable, "-m", "pytest", "--nbval", str(copy), "-q", "-p", "no:cacheprovider"]
+        + ["--nbval-cell-timeout=600", "-c", os.devnull, f"--rootdir={project_copy}"],
+        cwd=project_copy,
+        env=os.environ | {"PYTHONPATH": str(project_copy)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout[-6000:] + result.stderr[-2000:]
+    for name in PICTURES.get(path.name[:2], []):
+        picture = project_copy / "output" / "images" / name
+        assert picture.read_bytes().startswith(b"\x89PNG"), name
