@@ -94,8 +94,7 @@ SETS = {
     "grey, not square": (30, (48, 32, 1), 4, 2),
     "tiny": (2, (8, 8, 3), 1, 1),
     "large pictures": (10, (256, 200, 3), 2, 64),
-    "many, 100 labels": (1377, (16, 16, 3), 100, 40),
-    "many, 10 labels": (1377, (16, 16, 1), 10, 33),
+    "many, 100 labels": (1377, (16, 16, 3), 100, 33),
 }
 
 
@@ -120,9 +119,15 @@ def saved(figure, **options):
 def places(canvas, tile):
     """Where exactly these pixels are found: list of (x, y) of the top left."""
     height, width, _ = tile.shape
-    inner = canvas[: canvas.shape[0] - height + 1, : canvas.shape[1] - width + 1]
-    found = np.argwhere(np.all(inner == tile[0, 0], axis=-1))
-    return [(x, y) for y, x in found if np.array_equal(canvas[y : y + height, x : x + width], tile)]
+    rows, columns = canvas.shape[0] - height + 1, canvas.shape[1] - width + 1
+    candidates = np.ones((rows, columns), bool)
+    for y, x in ((0, 0), (height // 2, width // 2), (height - 1, width - 1)):
+        candidates &= canvas[y : y + rows, x : x + columns, 0] == tile[y, x, 0]
+    return [
+        (x, y)
+        for y, x in np.argwhere(candidates)
+        if np.array_equal(canvas[y : y + height, x : x + width], tile)
+    ]
 
 
 def enlarged(picture, scale):
@@ -157,7 +162,7 @@ def test_text_is_large_enough_at_half_size(every):
 
 
 @pytest.mark.parametrize("shape", [(64, 64, 3), (16, 16, 1), (48, 32, 1), (28, 28, 3), (5, 9, 3)])
-@pytest.mark.parametrize("count", [1, 2, 7, 12])
+@pytest.mark.parametrize("count", [1, 12])
 def test_pixels_are_even(shape, count):
     pictures = some_pictures(count, *shape)
     figure = figures.picture_grid(pictures, title="Title")
@@ -326,9 +331,9 @@ def test_traversal_is_seamless_and_its_coordinates_can_be_read(shape, steps):
     assert places(canvas, tiles[0, -1]) == [(left + (steps - 1) * width, bottom)]
     assert places(canvas, tiles[1, 0]) == [(left, bottom - height)]  # y points upwards
 
-    for axis, first in ((axes.xaxis, "−2.5"), (axes.yaxis, "1.0")):
+    for axis, first in ((axes.xaxis, -2.5), (axes.yaxis, 1)):
         labels = [label for label in axis.get_ticklabels() if label.get_text()]
-        assert labels[0].get_text() == first
+        assert float(labels[0].get_text().replace("−", "-")) == first
         boxes = [label.get_window_extent() for label in labels]
         assert not any(a.overlaps(b) for a in boxes for b in boxes if a is not b)
 

@@ -27,11 +27,12 @@ Made by `make variants`. Losses are in nats per image. *Excess* is the reconstru
 the entropy of the pictures themselves (0 is perfect), *MSE* the mean squared error of a pixel in
 [0, 1]; both are of the posterior mean's reconstruction. *Distance* and *spread* are of 500 decoded
 draws from the prior: the median distance to the nearest training picture over that of the
-held-out pictures, and the median distance between two samples over that between two pictures.
+held-out pictures, and the median distance between two samples over that between two training
+pictures.
 
-| configuration | parameters | epochs | seconds | excess, training | excess, held out | \
-MSE, training | MSE, held out | KL | active units | distance | spread | BLAS threads |
-|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|
+| configuration | parameters | epochs | seconds (BLAS threads) | excess, training / held out | \
+MSE, training / held out | KL | active units | distance / spread |
+|---|--:|--:|--:|--:|--:|--:|--:|--:|
 """
 
 
@@ -52,14 +53,13 @@ def as_markdown(rows):
         train, held_out, samples = row["train"], row["validation"], row["samples"]
         text += (
             f"| `{CONFIGS[name]}` | {row['parameters']:,} | {row['epochs']} | "
-            f"{row['training_seconds']:.0f} | {train['excess']:.0f} | {held_out['excess']:.0f} | "
-            f"{train['mse']:.4f} | {held_out['mse']:.4f} | {row['kl']:.1f} | "
-            f"{row['active_units']} | {samples['distance']:.2f} | {samples['spread']:.2f} | "
-            f"{row['threads']} |\n"
+            f"{row['training_seconds']:.0f} ({row['threads']}) | "
+            f"{train['excess']:.0f} / {held_out['excess']:.0f} | "
+            f"{train['mse']:.4f} / {held_out['mse']:.4f} | {row['kl']:.1f} | "
+            f"{row['active_units']} | {samples['distance']:.2f} / {samples['spread']:.2f} |\n"
         )
-    return (
-        f"{text}\nMatrix products by {'; '.join(sorted({row['blas'] for row in rows.values()}))}.\n"
-    )
+    machines = sorted({row["blas"] for row in rows.values()})
+    return f"{text}\nMatrix products by {'; '.join(machines)}.\n"
 
 
 def main(names):

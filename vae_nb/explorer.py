@@ -1,6 +1,7 @@
 """Sliders that move through the latent space, for a notebook in JupyterLab."""
 
 import io
+import re
 from contextlib import contextmanager
 
 import ipywidgets as widgets
@@ -10,6 +11,7 @@ from PIL import Image
 from vae_nb.metrics import encode_set, kl_per_dimension
 
 PICTURE_SIDE = 320  # pixels on the screen, of the longer side
+SLIDERS_HEIGHT = 520  # pixels, 16 sliders; more of them are scrolled beside the picture
 LEAST_REACH = 3.0  # a slider goes at least three standard deviations of the prior each way
 
 # The browser enlarges the picture; it shall keep its pixels sharp.
@@ -30,7 +32,7 @@ class LatentExplorer(widgets.VBox):
     Attributes
     ----------
     z : ndarray, shape (latent,)
-        The latent vector shown; setting it moves the sliders.
+        The latent vector shown; setting it moves the sliders, each as far as it goes.
     picture : widgets.Image
         The decoded emoji, as PNG.
     sliders : list of widgets.FloatSlider
@@ -52,23 +54,28 @@ class LatentExplorer(widgets.VBox):
                 step=0.05,
                 description=f"z{number} ({nats:.1f} nats)",
                 readout_format=".2f",
-                style={"description_width": "8em"},
-                layout={"width": "24em"},
+                style={"description_width": "9em"},
+                layout={"width": "auto"},
             )
             for number, (limit, nats) in enumerate(zip(reach, kl, strict=True), start=1)
         ]
         options = sorted((_readable(name), index) for index, name in enumerate(images.names))
-        self.start = widgets.Dropdown(options=options, value=0, description="Start from")
+        self.start = widgets.Dropdown(
+            options=options,
+            value=0,
+            description="Start from",
+            style={"description_width": "initial"},
+            layout={"width": f"{PICTURE_SIDE}px"},
+        )
         self.random_button = widgets.Button(
             description="Random draw", tooltip="Draw a latent vector from the prior N(0, 1)"
         )
         self.reset_button = widgets.Button(
             description="Reset", tooltip="Back to the emoji chosen as the start"
         )
-        height, width, _ = vae.image_shape
-        scale = PICTURE_SIDE / max(height, width)
+        height, width = _screen_size(vae.image_shape)
         self.picture = widgets.Image(
-            format="png", layout={"width": f"{width * scale}px", "height": f"{height * scale}px"}
+            format="png", layout={"width": f"{width}px", "height": f"{height}px"}
         )
         self.picture.add_class("vae-nb-picture")
 
@@ -81,8 +88,20 @@ class LatentExplorer(widgets.VBox):
         self._reset()
 
         buttons = widgets.HBox([self.random_button, self.reset_button])
-        left = widgets.VBox([self.start, self.picture, buttons, widgets.HTML(STYLE)])
-        right = widgets.Box(self.sliders, layout={"flex_flow": "row wrap", "width": "50em"})
+        left = widgets.VBox(
+            [self.start, self.picture, buttons, widgets.HTML(STYLE)], layout={"flex": "none"}
+        )
+        # As many columns as there is room for; never wider than the page.
+        right = widgets.GridBox(
+            self.sliders,
+            layout={
+                "grid_template_columns": "repeat(auto-fill, minmax(25em, 1fr))",
+                "align_content": "flex-start",
+                "flex": "1 1 0",
+                "max_height": f"{SLIDERS_HEIGHT}px",
+                "overflow": "auto",
+            },
+        )
         super().__init__([widgets.HBox([left, right])])
 
     @property
@@ -120,7 +139,17 @@ class LatentExplorer(widgets.VBox):
 
 def _readable(name):
     """The name of an emoji from its file's: "1f600_grinning_face" is "grinning face"."""
-    return name.split("_", 1)[-1].replace("_", " ")
+    without_code_point = re.sub(r"^(?=[0-9a-f]*\d)[0-9a-f]{4,5}_", "", name)
+    return without_code_point.replace("_", " ")
+
+
+def _screen_size(image_shape):
+    """(height, width) on the screen: enlarged a whole number of times, so that it stays sharp."""
+    height, width, _ = image_shape
+    scale = PICTURE_SIDE / max(height, width)
+    if scale > 1:
+        scale = int(scale)
+    return round(height * scale), round(width * scale)
 
 
 def _png(pixels):

@@ -198,8 +198,8 @@ def _montage(blocks, gap=GAP, column_names=(), xlabel="", ylabel=""):
 
     Returns
     -------
-    Figure, list of Axes
-        The axes of each block, which count pixels from its top left.
+    Figure
+        Its last axes are the last block's, and count pixels from the top left.
     """
     tile_height, tile_width = blocks[0][1].shape[2:4]
     images = [_joined(tiles, gap) for _, tiles, _ in blocks]
@@ -217,7 +217,6 @@ def _montage(blocks, gap=GAP, column_names=(), xlabel="", ylabel=""):
     height += LINE * bool(column_names) + LINE * bool(xlabel)
 
     figure, paper = _figure(width, height)
-    all_axes = []
     top = MARGIN + above
     for (heading, _, names), image in zip(blocks, images, strict=True):
         if heading:
@@ -228,14 +227,13 @@ def _montage(blocks, gap=GAP, column_names=(), xlabel="", ylabel=""):
             pitch = tile_height + gap
             centres = pitch * np.arange(len(names)) + tile_height / 2
             axes.set_yticks(centres, _thinned(names, LINE, pitch))
-        all_axes.append(axes)
         top += len(image) + MARGIN
     if column_names:
         pitch = tile_width + gap
         centres = pitch * np.arange(len(column_names)) + tile_width / 2
         axes.set_xticks(centres, _thinned(column_names, _widest(column_names) + 8, pitch))
     axes.set(xlabel=xlabel, ylabel=ylabel)
-    return figure, all_axes
+    return figure
 
 
 # --- the pictures ---
@@ -273,7 +271,7 @@ def dataset(pictures, labels):
             shown += len(indices)
     heading = _some_of(shown, len(labels), "picture")
     heading += ", " + _some_of(np.count_nonzero(rows), len(counts), "label")
-    return _montage([(heading, np.concatenate(parts), names)])[0]
+    return _montage([(heading, np.concatenate(parts), names)])
 
 
 def _some_of(some, count, noun):
@@ -412,7 +410,7 @@ def reconstructions(train, train_reconstructed, held_out, held_out_reconstructed
         headings = [heading] + [""] * (len(pairs) - 1)
         names = ["original", "reconstruction"]
         blocks += [(above, pair, names) for above, pair in zip(headings, pairs, strict=False)]
-    return _montage(blocks)[0]
+    return _montage(blocks)
 
 
 def latent_space(planes, pictures, labels):
@@ -599,7 +597,7 @@ def latent_traversal(pictures, x_values, y_values, xlabel, ylabel):
     """
     tiles = _tiles(pictures, _tile_size(*np.shape(pictures)[:2]))[::-1]
     names = _coordinates(y_values)[::-1]
-    return _montage([("", tiles, names)], 0, _coordinates(x_values), xlabel, ylabel)[0]
+    return _montage([("", tiles, names)], 0, _coordinates(x_values), xlabel, ylabel)
 
 
 def latent_strips(pictures, values, names):
@@ -619,7 +617,7 @@ def latent_strips(pictures, values, names):
     tiles = _tiles(pictures, _tile_size(*np.shape(pictures)[:2]))
     names = [_printable(name) for name in names]
     xlabel = "value of the latent dimension"
-    return _montage([("", tiles, names)], GAP, _coordinates(values), xlabel)[0]
+    return _montage([("", tiles, names)], GAP, _coordinates(values), xlabel)
 
 
 def interpolation(pictures, row_names):
@@ -642,7 +640,7 @@ def interpolation(pictures, row_names):
         framed[:, end, FRAME:-FRAME, FRAME:-FRAME] = tiles[:, end]
     names = [_printable(name, longest=40) for name in row_names]
     weights = _coordinates(np.linspace(0, 1, tiles.shape[1]))
-    return _montage([("", framed, names)], GAP, weights, "weight t of the right-hand end")[0]
+    return _montage([("", framed, names)], GAP, weights, "weight t of the right-hand end")
 
 
 def picture_grid(pictures, columns=MAX_COLUMNS, title="", titles=()):
@@ -670,12 +668,12 @@ def picture_grid(pictures, columns=MAX_COLUMNS, title="", titles=()):
         beside = max(0, math.ceil((_widest(titles) + 8 - width) / 2))
         padding = ((0, 0), (0, LINE + 4), (beside, beside), (0, 0))
         tiles = np.pad(tiles, padding, constant_values=255)
-    figure, [axes] = _montage([(title, _in_rows(tiles, columns), [])])
+    figure = _montage([(title, _in_rows(tiles, columns), [])])
     for number, name in enumerate(titles):
         row, column = divmod(number, columns)
         x = column * (tiles.shape[2] + GAP) + tiles.shape[2] / 2
         y = row * (tiles.shape[1] + GAP) + height + 2
-        axes.text(x, y, name, size=TEXT_SIZE, ha="center", va="top")
+        _write(figure.axes[-1], x, y, name, va="top")
     return figure
 
 

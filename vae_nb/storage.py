@@ -65,8 +65,14 @@ def load_arrays(path):
         raise ModelError(f"{path} is not a saved model: it has no {METADATA}.") from None
     except OSError as error:
         raise ModelError(f"Cannot read {path}: {error.strerror or error}.") from None
-    except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError, RuntimeError) as error:
-        raise ModelError(f"{path} is not a saved model, or damaged: {error}.") from None
+    except MemoryError:
+        raise ModelError(
+            f"{path} is not a saved model, or does not fit into this machine's memory."
+        ) from None
+    # The parsers of archive, header and JSON meet damage with exceptions of nearly every class.
+    except Exception as error:
+        reason = str(error).partition("\n")[0].rstrip(".")
+        raise ModelError(f"{path} is not a saved model, or damaged: {reason}.") from None
     if not isinstance(metadata, dict):
         raise ModelError(f"{path} is not a saved model: its {METADATA} is no JSON object.")
     return arrays, metadata
@@ -75,15 +81,16 @@ def load_arrays(path):
 def _read_array(archive, member):
     """One array of an `.npz` archive, its size checked before memory is taken."""
     if member.compress_type != zipfile.ZIP_STORED or member.file_size != member.compress_size:
-        raise ValueError(f"{member.filename} is compressed, which a saved model never is")
+        raise ValueError(f"{member.filename!r} is compressed, which a saved model never is")
     with archive.open(member) as file:
         version = np.lib.format.read_magic(file)
         if version != (1, 0):
-            raise ValueError(f"{member.filename} has an unknown array format {version}")
-        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+            raise ValueError(f"{member.filename!r} has an unknown array format {version}")
+        shape, column_major, dtype = np.lib.format.read_array_header_1_0(file)
         if dtype.kind not in "fiu":
-            raise ValueError(f"{member.filename} holds {dtype}, not numbers")
+            raise ValueError(f"{member.filename!r} holds {dtype}, not numbers")
         if math.prod(shape) * dtype.itemsize != member.file_size - file.tell():
-            raise ValueError(f"{member.filename} is not of the size that its header claims")
+            raise ValueError(f"{member.filename!r} is not of the size that its header claims")
         # Read as bytes: a checksum of the archive covers them up to the last one.
-        return np.frombuffer(file.read(), dtype).reshape(shape)
+        values = np.frombuffer(file.read(), dtype)
+        return values.reshape(shape, order="F" if column_major else "C")

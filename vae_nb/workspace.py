@@ -2,6 +2,7 @@
 
 import json
 import platform
+import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -10,7 +11,7 @@ import numpy as np
 from threadpoolctl import threadpool_info
 
 from vae_nb.config import Config, config_from_dict
-from vae_nb.errors import ModelError
+from vae_nb.errors import ConfigError, ModelError
 from vae_nb.files import atomic_path, make_folder
 from vae_nb.images import ImageSet, load_images
 from vae_nb.metrics import evaluate
@@ -183,15 +184,21 @@ def load_model(path):
 
 
 def _read_model(path):
-    """A saved model's VAE, history and configuration, and the description in its file."""
+    """A saved model's VAE, history and configuration, its pictures' fingerprint, its metrics."""
     arrays, metadata = load_arrays(path)
     try:
-        config = config_from_dict(metadata["config"], source=f"{path}")
-        image_shape = tuple(metadata["image_shape"])
-        if image_shape != config.data.image_shape:
+        config = config_from_dict(metadata["config"], source="its configuration")
+        image_shape = config.data.image_shape
+        if tuple(metadata["image_shape"]) != image_shape:
             raise ModelError(
-                f"{path} is not a saved model: its pictures of shape {image_shape} are not those "
-                f"of its configuration, {config.data.image_shape}."
+                f"{path} is not a saved model: its pictures of shape {metadata['image_shape']} "
+                f"are not those of its configuration, {image_shape}."
+            )
+        dtype = arrays["parameters"].dtype
+        if dtype not in (np.float32, np.float64) or arrays["mean_image"].dtype != dtype:
+            raise ModelError(
+                f"{path} is not a saved model: parameters and mean_image are of {dtype} and "
+                f"{arrays['mean_image'].dtype}, not both of float32 or float64."
             )
         expected = {"parameters": count_parameters(config.model, image_shape)}
         expected["mean_image"] = int(np.prod(image_shape))
@@ -204,14 +211,18 @@ def _read_model(path):
                 )
             if not np.all(np.isfinite(arrays[name])):
                 raise ModelError(f"{path} cannot be used: {name} has values that are no numbers.")
-        vae = VAE(config.model, image_shape, dtype=arrays["parameters"].dtype)
+        vae = VAE(config.model, image_shape, dtype=dtype)
         vae.parameters[:] = arrays["parameters"]
         vae.mean_image[:] = arrays["mean_image"]
         columns = {column: arrays[f"history_{column}"] for column in HISTORY_COLUMNS}
         history = History(columns, int(metadata["saved_epoch"]), float(metadata["seconds"]))
-    except (KeyError, TypeError, ValueError) as error:
+        fingerprint, metrics = metadata["fingerprint"], metadata["metrics"]
+    except ConfigError as error:
+        reasons = " ".join(error.errors)
+        raise ModelError(f"{path} is not a saved model: {reasons}") from None
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ModelError(f"{path} is not a saved model: {error!r} in its description.") from None
-    return vae, history, config, metadata
+    return vae, history, config, fingerprint, metrics
 
 
 def train_and_save(config, output_dir="output", *, on_epoch_end=None, progress=True):
@@ -269,17 +280,17 @@ def load_or_train(config, output_dir="output", *, progress=True):
         print(f"There is no saved model {workspace.model_path} yet: training one.")
         return _train_and_save(config, workspace, images, None, progress)
     try:
-        vae, history, saved_config, metadata = _read_model(workspace.model_path)
+        vae, history, saved_config, fingerprint, metrics = _read_model(workspace.model_path)
     except ModelError as error:
         print(f"{error} Training a new one.")
         return _train_and_save(config, workspace, images, None, progress)
-    differences = _differences(saved_config, metadata, config, images)
+    differences = _differences(saved_config, fingerprint, config, images)
     if differences:
         print(f"The saved model differs in {', '.join(differences)}: training a new one.")
         return _train_and_save(config, workspace, images, None, progress)
     print(f"Loaded {workspace.model_path}, trained for {len(history)} epochs.")
     sets = images.split(config.data.validation_split, config.training.seed)
-    return TrainedRun(config, *sets, vae, history, metadata["metrics"])
+    return TrainedRun(config, *sets, vae, history, metrics)
 
 
 def _load(config):
@@ -322,24 +333,25 @@ def _train_and_save(config, workspace, images, on_epoch_end, progress):
     return TrainedRun(config, train_set, validation_set, vae, history, metrics)
 
 
-def _differences(saved_config, metadata, config, images):
+def _differences(saved_config, fingerprint, config, images):
     """In what a saved model's configuration and pictures are not those asked for."""
     differences = [key for key in config.differences(saved_config) if key not in IRRELEVANT_KEYS]
-    if metadata["fingerprint"] != images.fingerprint():
+    if fingerprint != images.fingerprint():
         differences.append("the pictures")
     return differences
 
 
 def _keep_other_model(path, config, images):
-    """Move a saved model out of the new one's way, unless it is of the same origin."""
+    """Copy a saved model that the new one will replace, unless it is of the same origin."""
     if not path.exists():
         return
     with suppress(ModelError):  # whatever else it is, it is not ours to destroy
-        _, _, saved_config, metadata = _read_model(path)
-        if not _differences(saved_config, metadata, config, images):
+        _, _, saved_config, fingerprint, _ = _read_model(path)
+        if not _differences(saved_config, fingerprint, config, images):
             return
     number = 1
     while (kept := path.with_name(f"{path.stem}_{number}{path.suffix}")).exists():
         number += 1
-    path.rename(kept)
+    with atomic_path(kept) as temporary:
+        shutil.copyfile(path, temporary)
     print(f"The earlier model, of another configuration, is kept as {kept}.")
