@@ -10,7 +10,7 @@ import vae_nb.layers
 import vae_nb.losses
 import vae_nb.model
 from vae_nb.config import LayerConfig, ModelConfig
-from vae_nb.gradient_check import central_differences, gradient_check, relative_error
+from vae_nb.gradient_checking import central_differences, gradient_check, relative_error
 
 GRADIENT_BOUND = 1e-7
 # relu has no derivative at 0: a central difference that steps over it sees two slopes at once.

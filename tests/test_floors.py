@@ -18,7 +18,7 @@ FLOORS = {
     "training": 4,
     "model": 3,
     "metrics": 3,
-    "gradient_check": 3,
+    "gradient_checking": 3,
     "layers": 2,
     "losses": 2,
     "optimizers": 2,

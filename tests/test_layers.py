@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from checks import check_dense_gradients
 
-from vae_nb.gradient_check import central_differences, relative_error
+from vae_nb.gradient_checking import central_differences, relative_error
 from vae_nb.layers import ACTIVATIONS, Dense, sigmoid, softplus
 
 FORMULAS = {
@@ -95,7 +95,7 @@ def test_start_has_the_moments_that_are_promised(name, dtype):
     inputs, units = 400, 300
     layer = dense(name, inputs, units, dtype)
     layer.initialize(np.random.default_rng(0))
-    scale = {"relu": 2, "softplus": 2, "cosh": 0.5}.get(name, 1)
+    scale = 2 if name in ("relu", "softplus", "cosh") else 1
     variance = scale / inputs
     count = inputs * units
     assert abs(layer.weights.mean()) < 5 * math.sqrt(variance / count)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hypothesis_numpy
 
-from vae_nb.gradient_check import central_differences, relative_error
+from vae_nb.gradient_checking import central_differences, relative_error
 from vae_nb.losses import (
     bernoulli_entropy,
     bernoulli_loss,

@@ -84,8 +84,10 @@ def test_nbval_compares_every_output(path, project_copy):
     """Strict nbval in a copy of the project; 04 trains, the later ones load what it saved."""
     copy = project_copy / "notebooks" / path.name
     result = subprocess.run(
-        [sys.executable, "-m", "pytest", "--nbval", str(copy), "-q", "-p", "no:cacheprovider"]
-        + ["--nbval-cell-timeout=600", "-c", os.devnull, f"--rootdir={project_copy}"],
+        [
+            *(sys.executable, "-m", "pytest", "--nbval", copy, "-q", "-p", "no:cacheprovider"),
+            *("--nbval-cell-timeout=600", "-c", os.devnull, f"--rootdir={project_copy}"),
+        ],
         cwd=project_copy,
         env=os.environ | {"PYTHONPATH": str(project_copy)},
         capture_output=True,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import vae_nb.optimizers
-from vae_nb.gradient_check import relative_error
+from vae_nb.gradient_checking import relative_error
 from vae_nb.optimizers import BLOCK, SGD, Adam, make_optimizer
 
 SMALL_BLOCK = 64

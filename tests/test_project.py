@@ -1,8 +1,9 @@
 """The project's own files agree with one another."""
 
+import json
 import os
 import re
-import subprocess
+import sys
 import tomllib
 
 import pytest
@@ -10,6 +11,9 @@ import yaml
 from conftest import ROOT
 
 from vae_nb.config import config_from_dict, load_config
+
+sys.path.insert(0, str(ROOT / "tools"))
+import train_variants
 
 
 @pytest.fixture
@@ -51,14 +55,28 @@ def test_default_configuration_departs_from_the_schema_in_the_kl_weight_alone():
     assert everything.differences(config_from_dict({})) == ["data.input_dir", "training.kl_weight"]
 
 
-def test_the_workplace_of_its_makers_is_not_named():
-    listed = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    if listed.returncode:
-        pytest.skip("no git here")
-    for name in filter(None, listed.stdout.split("\0")):
-        path = ROOT / name
-        if path.suffix in {".py", ".md", ".json", ".ipynb", ".toml", ".yml"} and path.exists():
-            # Split, so that this file does not find itself.
-            assert "/work/" not in path.read_text(encoding="utf-8"), name
+def test_readmes_quote_the_measured_table():
+    rows = json.loads((ROOT / "docs" / "variants.json").read_text(encoding="utf-8"))
+    assert list(rows) == list(train_variants.CONFIGS)
+    table = train_variants.as_markdown(rows)
+    assert (ROOT / "docs" / "variants.md").read_text(encoding="utf-8") == table
+    lines = [line for line in table.splitlines() if line.startswith("| `")]
+    for readme in ("README.md", "README.es.md"):
+        text = (ROOT / readme).read_text(encoding="utf-8")
+        for line in lines:
+            assert line in text, f"{readme} lacks {line}"
+
+
+def test_no_shipped_configuration_collapses():
+    rows = json.loads((ROOT / "docs" / "variants.json").read_text(encoding="utf-8"))
+    for name, row in rows.items():
+        assert row["kl"] > 5, name
+        assert row["active_units"] >= 8, name
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.es.md", "input/README.md"])
+def test_links_lead_somewhere(readme):
+    path = ROOT / readme
+    for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (path.parent / target).exists(), target

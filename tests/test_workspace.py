@@ -13,6 +13,7 @@ from PIL import Image
 import vae_nb.workspace
 from vae_nb.config import load_config
 from vae_nb.errors import FilesError, ImagesError, ModelError, TrainingDiverged
+from vae_nb.images import load_images
 from vae_nb.metrics import evaluate
 from vae_nb.paths import PROJECT_ROOT
 from vae_nb.workspace import (
@@ -272,6 +273,21 @@ def test_metrics_are_written(pictures, output, trained):
     assert {key: metrics[key] for key in evaluated} == evaluated
 
 
+def test_metrics_are_written_again_when_a_model_is_loaded(pictures, output, trained):
+    (output / "metrics.json").unlink()
+    load(tiny_config(pictures), output)
+    assert json.loads((output / "metrics.json").read_text(encoding="utf-8")) == trained.metrics
+
+
+def test_a_model_saved_without_metrics_is_measured_when_it_is_loaded(pictures, output, trained):
+    path = output / "models" / "vae.npz"
+    fingerprint = load_images(trained.config.data).fingerprint()
+    save_model(path, trained.vae, trained.history, trained.config, fingerprint)
+    run = load(tiny_config(pictures), output)
+    assert run.metrics == trained.metrics
+    assert json.loads((output / "metrics.json").read_text(encoding="utf-8")) == run.metrics
+
+
 def test_metrics_count_the_epochs_that_were_trained(pictures, output, monkeypatch):
     monkeypatch.setattr("vae_nb.training.negative_elbo", lambda *_: (1.0, 1.0))
     config = tiny_config(
@@ -308,6 +324,7 @@ def test_a_training_that_diverges_leaves_what_was_there(pictures, output, traine
         pictures,
         model__encoder_layers=[{"units": 6, "activation": "cosh"}],
         training__learning_rate=10,
+        training__gradient_clip_norm=None,
         training__epochs=50,
     )
     with pytest.raises(TrainingDiverged):

@@ -12,7 +12,7 @@ _HOME_OF = {
         "config": "Config load_config",
         "errors": "ConfigError FilesError ImagesError ModelError TrainingDiverged VaeNbError",
         "explorer": "LatentExplorer",
-        "gradient_check": "central_differences gradient_check relative_error",
+        "gradient_checking": "central_differences gradient_check relative_error",
         "images": "ImageSet load_images",
         "layers": "ACTIVATIONS Dense sigmoid softplus",
         "losses": "bernoulli_entropy bernoulli_loss bernoulli_loss_gradient kl_divergence"

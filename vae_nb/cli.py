@@ -66,6 +66,7 @@ def run(config_path, output_dir, settings, only):
             click.echo(f"Warning: skipped {path}: {reason}", err=True)
         workspace = Workspace(output_dir)
         click.echo(f"{len(images)} pictures. Results go to {workspace.folder}.")
+        before = _results(workspace)
         run_series(
             config_path,
             output_dir,
@@ -73,17 +74,24 @@ def run(config_path, output_dir, settings, only):
             only,
             on_notebook=lambda name, seconds: click.echo(f"{name:<28} {seconds:6.1f} s"),
         )
-        _report(workspace)
+        made = sorted(set(_results(workspace).items()) - set(before.items()))
+        _report(workspace, [path for path, _ in made])
 
 
-def _report(workspace):
-    """Print the metrics and the pictures that a workspace holds."""
-    if workspace.metrics_path.exists():
+def _results(workspace):
+    """The metrics and pictures that a workspace holds, and when each was written."""
+    paths = [workspace.metrics_path, *workspace.images.glob("*.png")]
+    return {path: path.stat().st_mtime_ns for path in paths if path.exists()}
+
+
+def _report(workspace, made):
+    """Print the metrics and the pictures that a run made."""
+    if workspace.metrics_path in made:
         click.echo("\nMetrics")
         for key, value in _flat(json.loads(workspace.metrics_path.read_text(encoding="utf-8"))):
             text = f"{value:.4g}" if isinstance(value, float) else f"{value}"
             click.echo(f"  {key:<22} {text}")
-    pictures = sorted(workspace.images.glob("*.png"))
+    pictures = [path for path in made if path != workspace.metrics_path]
     if pictures:
         click.echo("\nPictures")
         for picture in pictures:

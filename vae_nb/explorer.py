@@ -11,6 +11,7 @@ from PIL import Image
 from vae_nb.metrics import encode_set, kl_per_dimension
 
 PICTURE_SIDE = 320  # pixels on the screen, of the longer side
+STEP = 0.05  # of a slider
 SLIDERS_HEIGHT = 520  # pixels, 16 sliders; more of them are scrolled beside the picture
 LEAST_REACH = 3.0  # a slider goes at least three standard deviations of the prior each way
 
@@ -32,7 +33,8 @@ class LatentExplorer(widgets.VBox):
     Attributes
     ----------
     z : ndarray, shape (latent,)
-        The latent vector shown; setting it moves the sliders, each as far as it goes.
+        The latent vector shown; setting it moves the sliders, to their nearest steps and
+        no further than they go.
     picture : widgets.Image
         The decoded emoji, as PNG.
     sliders : list of widgets.FloatSlider
@@ -51,7 +53,7 @@ class LatentExplorer(widgets.VBox):
             widgets.FloatSlider(
                 min=-limit,
                 max=limit,
-                step=0.05,
+                step=STEP,
                 description=f"z{number} ({nats:.1f} nats)",
                 readout_format=".2f",
                 style={"description_width": "9em"},
@@ -110,9 +112,12 @@ class LatentExplorer(widgets.VBox):
 
     @z.setter
     def z(self, z):
+        # The browser rounds to steps counted from the slider's minimum, and sends back what it
+        # changed, late and one slider after another. It must find nothing to change.
         with self._one_update():
             for slider, value in zip(self.sliders, z, strict=True):
-                slider.value = float(np.clip(value, slider.min, slider.max))
+                inside = np.clip(value, slider.min, slider.max)
+                slider.value = float(slider.min + round((inside - slider.min) / STEP) * STEP)
 
     @contextmanager
     def _one_update(self):

@@ -290,6 +290,8 @@ def load_or_train(config, output_dir="output", *, progress=True):
         return _train_and_save(config, workspace, images, None, progress)
     print(f"Loaded {workspace.model_path}, trained for {len(history)} epochs.")
     sets = images.split(config.data.validation_split, config.training.seed)
+    metrics = metrics or _measure(vae, history, images, *sets, config.training.seed)
+    workspace.save_metrics(metrics)
     return TrainedRun(config, *sets, vae, history, metrics)
 
 
@@ -315,7 +317,16 @@ def _train_and_save(config, workspace, images, on_epoch_end, progress):
         on_epoch_end=on_epoch_end,
         progress=progress,
     )
-    metrics = {
+    metrics = _measure(vae, history, images, train_set, validation_set, seed)
+    _keep_other_model(workspace.model_path, config, images)
+    save_model(workspace.model_path, vae, history, config, images.fingerprint(), metrics)
+    workspace.save_metrics(metrics)
+    return TrainedRun(config, train_set, validation_set, vae, history, metrics)
+
+
+def _measure(vae, history, images, train_set, validation_set, seed):
+    """What `metrics.json` holds."""
+    return {
         "parameters": vae.parameters.size,
         "epochs": len(history),
         "training_seconds": round(history.seconds, 1),
@@ -327,10 +338,6 @@ def _train_and_save(config, workspace, images, on_epoch_end, progress):
         },
         **blas_description(),
     }
-    _keep_other_model(workspace.model_path, config, images)
-    save_model(workspace.model_path, vae, history, config, images.fingerprint(), metrics)
-    workspace.save_metrics(metrics)
-    return TrainedRun(config, train_set, validation_set, vae, history, metrics)
 
 
 def _differences(saved_config, fingerprint, config, images):
