@@ -311,6 +311,13 @@ def test_a_header_that_lies_or_is_none(path, content):
         tracemalloc.stop()
 
 
+def test_a_header_that_claims_a_terabyte_is_told_as_that(path):
+    header = {"descr": "<f4", "fortran_order": False, "shape": (2**38,)}
+    with_member(path, "parameters", npy(header))
+    with pytest.raises(ModelError, match="not of the size that its header claims"):
+        load_model(path)
+
+
 def test_a_directory_that_lies_about_sizes(path):
     """Array, header and directory agree on a gigabyte that is not there."""
     claim = (2**30).to_bytes(4, "little")

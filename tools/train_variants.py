@@ -15,9 +15,13 @@ from vae_nb import load_config, train_and_save
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = ROOT / "docs" / "variants.json"
-CONFIGS = {"config": "config.json"} | {
-    name: f"configs/{name}.json"
-    for name in ("basic", "deep", "fine_details", "original", "all_emojis")
+VARIANTS = {  # name: (file, overrides)
+    "config": ("config.json", {}),
+    "config_seed_0": ("config.json", {"training.seed": 0}),
+    **{
+        name: (f"configs/{name}.json", {})
+        for name in ("basic", "deep", "fine_details", "original", "all_emojis")
+    },
 }
 
 HEADER = """\
@@ -50,9 +54,11 @@ def as_markdown(rows):
     """
     text = HEADER
     for name, row in rows.items():
+        path, overrides = VARIANTS[name]
+        label = ", ".join([f"`{path}`", *(f"{key} {value}" for key, value in overrides.items())])
         train, held_out, samples = row["train"], row["validation"], row["samples"]
         text += (
-            f"| `{CONFIGS[name]}` | {row['parameters']:,} | {row['epochs']} | "
+            f"| {label} | {row['parameters']:,} | {row['epochs']} | "
             f"{row['training_seconds']:.0f} ({row['threads']}) | "
             f"{train['excess']:.0f} / {held_out['excess']:.0f} | "
             f"{train['mse']:.4f} / {held_out['mse']:.4f} | {row['kl']:.1f} | "
@@ -68,14 +74,14 @@ def main(names):
     Parameters
     ----------
     names : list of str
-        Keys of `CONFIGS`; an empty list means all.
+        Keys of `VARIANTS`; an empty list means all.
     """
-    for name in names or CONFIGS:
-        print(f"{CONFIGS[name]}", flush=True)
-        run = train_and_save(load_config(CONFIGS[name]), ROOT / "output" / "variants" / name)
+    for name in names or VARIANTS:
+        print(name, flush=True)
+        run = train_and_save(load_config(*VARIANTS[name]), ROOT / "output" / "variants" / name)
         rows = json.loads(TABLE.read_text(encoding="utf-8")) if TABLE.exists() else {}
         rows[name] = run.metrics
-        rows = {key: rows[key] for key in CONFIGS if key in rows}
+        rows = {key: rows[key] for key in VARIANTS if key in rows}
         TABLE.parent.mkdir(exist_ok=True)
         TABLE.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
         TABLE.with_suffix(".md").write_text(as_markdown(rows), encoding="utf-8")

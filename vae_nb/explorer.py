@@ -11,9 +11,9 @@ from PIL import Image
 from vae_nb.metrics import encode_set, kl_per_dimension
 
 PICTURE_SIDE = 320  # pixels on the screen, of the longer side
-STEP = 0.05  # of a slider
+STEP = 1 / 16  # of a slider
 SLIDERS_HEIGHT = 520  # pixels, 16 sliders; more of them are scrolled beside the picture
-LEAST_REACH = 3.0  # a slider goes at least three standard deviations of the prior each way
+LEAST_REACH = 4  # a slider goes at least four standard deviations of the prior each way
 
 # The browser enlarges the picture; it shall keep its pixels sharp.
 STYLE = "<style>.vae-nb-picture { image-rendering: pixelated; }</style>"
@@ -48,7 +48,9 @@ class LatentExplorer(widgets.VBox):
         self._rng = rng or np.random.default_rng()
         self._means, _ = encode_set(vae, images)  # (images, latent)
         kl = kl_per_dimension(vae, images)
-        reach = np.maximum(LEAST_REACH, np.ceil(np.abs(self._means).max(axis=0)))
+        furthest = np.maximum(LEAST_REACH, np.abs(self._means).max(axis=0))
+        # Reach and step are powers of two: browser and kernel then compute the same bits.
+        reach = 2.0 ** np.ceil(np.log2(furthest))
         self.sliders = [
             widgets.FloatSlider(
                 min=-limit,
