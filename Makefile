@@ -1,7 +1,7 @@
 # make run        environment, training, nine executed notebooks, pictures
 # make lab        the notebooks in JupyterLab
 # make test       style, unit tests, notebooks
-# make test-long  what takes longer
+# make test-long  what takes longer: 2000 examples for each property, every configuration (hours)
 # make variants   train every shipped configuration; the table in docs/
 # make notebooks  (maintainers) execute the committed notebooks again
 
@@ -24,6 +24,8 @@ test: $(VENV)/ready-test
 	$(BIN)/python -m pytest
 
 test-long: $(VENV)/ready-test
+	$(BIN)/python -m pytest --hypothesis-profile=long -m "not long" \
+		tests/test_config.py tests/test_images.py tests/test_losses.py
 	$(BIN)/python -m pytest -m long
 
 variants: $(VENV)/ready

@@ -9,9 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
+
+# `make test-long` searches longer; nothing depends on how fast the machine is.
+settings.register_profile("default", deadline=None)
+settings.register_profile("long", deadline=None, max_examples=2000)
+settings.load_profile("default")
 
 TINY = {
     "data": {"input_size": [48, 32], "channels": 1, "batch_size": 4},
