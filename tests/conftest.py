@@ -12,6 +12,8 @@ import pytest
 from hypothesis import settings
 from PIL import Image
 
+from vae_nb import load_config
+
 ROOT = Path(__file__).resolve().parents[1]
 
 # `make test-long` searches longer; nothing depends on how fast the machine is.
@@ -70,9 +72,8 @@ def project_copy(tmp_path_factory):
             (copy / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / file, copy / file)
     # config.json may be edited; this one is the default but for its folders.
-    values = json.loads((ROOT / "configs" / "all_emojis.json").read_text(encoding="utf-8"))
-    values["data"]["input_dir"] = "input/emojis"
-    (copy / "config.json").write_text(json.dumps(values), encoding="utf-8")
+    shipped = load_config("configs/all_emojis.json", {"data.input_dir": "input/emojis"})
+    (copy / "config.json").write_text(json.dumps(shipped.to_dict()), encoding="utf-8")
     return copy
 
 
