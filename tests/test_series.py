@@ -58,7 +58,7 @@ def test_failing_cell_ends_the_run_and_keeps_the_earlier_result(notebooks, tmp_p
     notebooks("02_second", "1 + 1")
     with pytest.raises(series.NotebookFailed) as caught:
         run(tmp_path)
-    for part in ("01_first.ipynb", "cell 2", "ValueError: no luck", "01_first.unfinished.ipynb"):
+    for part in ("01_first.ipynb", "cell [3]", "ValueError: no luck", "01_first.unfinished.ipynb"):
         assert part in str(caught.value)
     folder = tmp_path / "output" / "notebooks"
     assert (folder / "01_first.ipynb").read_bytes() == earlier

@@ -122,7 +122,7 @@ def _execute(notebook, folder, parameters, progress):
         )
     except papermill.PapermillExecutionError as error:
         raise NotebookFailed(
-            f"{notebook.name} failed in cell {error.cell_index}: {error.ename}: {error.evalue} "
+            f"{notebook.name} failed in cell [{error.exec_count}]: {error.ename}: {error.evalue} "
             f"As far as it ran it is in {unfinished}."
         ) from None
     except DeadKernelError:
