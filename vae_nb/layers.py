@@ -1,14 +1,18 @@
 """Dense layers and their activations, each with its derivative.
 
-A layer's parameters and their gradients are views into arrays that the model owns, so that one
-array holds all parameters and another all gradients.
+A layer's parameters are views into an array that the model owns and that holds all of them. Its
+weights' gradient is a product of two small arrays, x.T @ d loss / d pre-activation: these are kept,
+and the product is taken when it is needed, block by block.
 """
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
+
+from vae_nb.threads import blocks_of, for_each
 
 
 def sigmoid(x):
@@ -105,31 +109,89 @@ ACTIVATIONS = {
 }
 
 
+# A sum over the long side is taken in this many parts, however many threads there are, so that
+# its rounding does not depend on them.
+PARTS = 8
+
+
+def _times_long(vectors, matrix):
+    """vectors @ matrix.T, where the matrix (long, short) has many more rows than columns.
+
+    Parameters
+    ----------
+    vectors : ndarray, shape (batch, short)
+    matrix : ndarray, shape (long, short)
+
+    Returns
+    -------
+    ndarray, shape (batch, long)
+    """
+    product = np.empty((len(vectors), len(matrix)), np.result_type(vectors, matrix))
+
+    def multiply(rows):
+        # Transposed, this product is several times as fast for few vectors.
+        product[:, rows] = (matrix[rows] @ vectors.T).T
+
+    for_each(multiply, blocks_of(*matrix.shape))
+    return product
+
+
+def _sum_over_long(vectors, matrix):
+    """vectors @ matrix, where the matrix (long, short) has many more rows than columns.
+
+    Parameters
+    ----------
+    vectors : ndarray, shape (batch, long)
+    matrix : ndarray, shape (long, short)
+
+    Returns
+    -------
+    ndarray, shape (batch, short)
+    """
+    blocks = blocks_of(*matrix.shape)
+    parts = [blocks[part::PARTS] for part in range(min(PARTS, len(blocks)))]
+    sums = np.empty((len(parts), len(vectors), matrix.shape[1]), np.result_type(vectors, matrix))
+
+    def multiply(part):
+        first, *others = parts[part]
+        np.matmul(vectors[:, first], matrix[first], out=sums[part])
+        for rows in others:
+            sums[part] += vectors[:, rows] @ matrix[rows]
+
+    for_each(multiply, range(len(parts)))
+    return sums[0] if len(parts) == 1 else np.sum(sums, axis=0)
+
+
 class Dense:
     """A dense layer: output = activation(x @ weights + biases).
 
     Parameters
     ----------
-    weights, weights_gradient : ndarray, shape (inputs, units)
-    biases, biases_gradient : ndarray, shape (units,)
-        Views that the layer reads (parameters) and that `backward` fills (gradients).
+    weights : ndarray, shape (inputs, units)
+    biases : ndarray, shape (units,)
+        Views that the layer reads.
     activation : str
         A key of `ACTIVATIONS`.
 
     Attributes
     ----------
+    matrix : ndarray, shape (long, short)
+        The weights, or their transpose, with the longer side first: products go over its rows
+        block by block, which is fastest where these lie one after the other in memory.
     x, pre_activation, output : ndarray
         What the last `forward` saw and made: (batch, inputs), (batch, units), (batch, units).
     """
 
-    def __init__(self, weights, biases, weights_gradient, biases_gradient, activation):
+    def __init__(self, weights, biases, activation):
         self.weights = weights
         self.biases = biases
-        self.weights_gradient = weights_gradient
-        self.biases_gradient = biases_gradient
+        inputs, units = weights.shape
+        self.widens = units > inputs
+        self.matrix = weights.T if self.widens else weights
         self.activation_name = activation
         self.activation = ACTIVATIONS[activation]
         self.x = self.pre_activation = self.output = None
+        self._gradient_x = self._gradient = None
 
     def initialize(self, rng):
         """Draw the start of weights and biases that suits the activation.
@@ -138,10 +200,10 @@ class Dense:
         ----------
         rng : numpy.random.Generator
         """
-        inputs = len(self.weights)
-        scale = self.activation.weight_scale / math.sqrt(inputs)
-        rng.standard_normal(out=self.weights.reshape(-1), dtype=self.weights.dtype)
-        self.weights *= scale
+        inputs, units = self.weights.shape
+        for row in self.weights:
+            row[:] = rng.standard_normal(units, dtype=row.dtype)
+        self.weights *= self.activation.weight_scale / math.sqrt(inputs)
         self.biases[:] = self.activation.bias
 
     def forward(self, x):
@@ -156,13 +218,14 @@ class Dense:
         ndarray, shape (batch, units)
         """
         self.x = x
-        self.pre_activation = x @ self.weights
+        multiply = _times_long if self.widens else _sum_over_long
+        self.pre_activation = multiply(x, self.matrix)  # x @ weights
         self.pre_activation += self.biases
         self.output = self.activation.function(self.pre_activation)
         return self.output
 
     def backward(self, output_gradient, input_needed=True):
-        """Fill the gradients of weights and biases; pass the gradient on to the input.
+        """Find the gradients of weights and biases; pass the gradient on to the input.
 
         Parameters
         ----------
@@ -176,7 +239,75 @@ class Dense:
         ndarray, shape (batch, inputs), or None
             d loss / d x.
         """
-        gradient = output_gradient * self.activation.derivative(self.pre_activation, self.output)
-        np.matmul(self.x.T, gradient, out=self.weights_gradient)  # (inputs, units)
-        np.sum(gradient, axis=0, out=self.biases_gradient)  # (units,)
-        return gradient @ self.weights.T if input_needed else None
+        self._gradient_x = self.x
+        self._gradient = output_gradient * self.activation.derivative(
+            self.pre_activation, self.output
+        )
+        if not input_needed:
+            return None
+        multiply = _sum_over_long if self.widens else _times_long
+        return multiply(self._gradient, self.matrix)  # gradient @ weights.T
+
+    @property
+    def weights_gradient(self):
+        """d loss / d weights of the last `backward`, ndarray of shape (inputs, units)."""
+        return self._gradient_x.T @ self._gradient
+
+    @property
+    def biases_gradient(self):
+        """d loss / d biases of the last `backward`, ndarray of shape (units,)."""
+        return np.sum(self._gradient, axis=0)
+
+    def squared_gradient_norm(self):
+        """The squared Euclidean norm of the gradients of weights and biases, without them.
+
+        The sum of squares of x.T @ g is the sum of (x @ x.T) * (g @ g.T), two matrices of shape
+        (batch, batch).
+
+        Returns
+        -------
+        float
+
+        References
+        ----------
+        Goodfellow (2015), "Efficient Per-Example Gradient Computations", section 4, for one
+        example; here with the products between examples.
+        """
+        x, gradient = self._gradient_x, self._gradient
+        # The biases are weights of an input that is always 1.
+        return float(np.sum((x @ x.T + 1.0) * (gradient @ gradient.T), dtype=np.float64))
+
+    def scale_gradient(self, scale):
+        """Multiply the gradients of weights and biases.
+
+        Parameters
+        ----------
+        scale : float
+        """
+        self._gradient *= scale
+
+    def gradient_blocks(self):
+        """The gradient of weights and biases in pieces that fit into a processor's cache.
+
+        Returns
+        -------
+        list of tuple
+            (size, write) of each piece of the flat array [matrix, biases]: `write(out)` computes
+            the piece into an array of shape (size,). It holds for every `backward` to come.
+        """
+        long, short = self.matrix.shape
+        blocks = blocks_of(long, short)
+        sizes = [(rows.stop - rows.start) * short for rows in blocks]
+        sizes[-1] += len(self.biases)  # the biases go with the last rows
+        writes = [partial(self._write_gradient, rows) for rows in blocks]
+        return list(zip(sizes, writes, strict=True))
+
+    def _write_gradient(self, rows, out):
+        left, right = self._gradient_x, self._gradient
+        if self.widens:
+            left, right = right, left
+        long, short = self.matrix.shape
+        size = (rows.stop - rows.start) * short
+        np.matmul(left[:, rows].T, right, out=out[:size].reshape(-1, short))
+        if rows.stop == long:
+            np.sum(self._gradient, axis=0, out=out[size:])

@@ -1,5 +1,6 @@
 """The variational autoencoder: encoder, reparameterisation, decoder, loss and gradient."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from vae_nb.losses import (
     kl_divergence,
     kl_divergence_gradient,
 )
+from vae_nb.threads import blocks_of, for_each
 
 # exp(30) is about 1e13: far beyond any useful variance, and its square is far below the largest
 # float32. Outside the bound the log-variance is constant, and its gradient is that of a constant.
@@ -53,6 +55,13 @@ def reparameterize(mean, log_variance, noise):
     Kingma & Welling (2014), "Auto-Encoding Variational Bayes", section 2.4.
     """
     return mean + np.exp(0.5 * log_variance) * noise
+
+
+def _average(reconstruction, mean, log_variance, kl_weight):
+    """The loss of a batch from each image's reconstruction loss, of shape (batch,)."""
+    reconstruction = float(np.mean(reconstruction))
+    kl = float(np.mean(kl_divergence(mean, log_variance)))
+    return Loss(reconstruction + kl_weight * kl, reconstruction, kl)
 
 
 def layer_shapes(model_config, image_shape):
@@ -107,8 +116,7 @@ def count_parameters(model_config, image_shape):
 class VAE:
     """A variational autoencoder of dense layers.
 
-    All parameters live in one contiguous array, all gradients in another of the same shape; the
-    layers' weights and biases are views into them.
+    All parameters live in one contiguous array; the layers' weights and biases are views into it.
 
     Parameters
     ----------
@@ -122,7 +130,11 @@ class VAE:
 
     Attributes
     ----------
-    parameters, gradients : ndarray, shape (count,)
+    parameters : ndarray, shape (count,)
+    gradient_blocks : list of tuple
+        What an optimiser takes: (where, write) for each piece of the gradient, a slice of
+        `parameters` and a function that computes the piece into an array given to it, from what
+        the last `loss_and_gradients` found.
     mean_image : ndarray, shape (pixels,)
         Subtracted from the input; zero until `center_on`.
 
@@ -144,7 +156,6 @@ class VAE:
         count = count_parameters(model_config, image_shape)
         try:
             self.parameters = np.zeros(count, dtype)
-            self.gradients = np.zeros(count, dtype)
         except MemoryError:
             raise ModelError(
                 f"The model has {count:,} parameters: too many for this machine's memory. "
@@ -153,18 +164,18 @@ class VAE:
         self.mean_image = np.zeros(int(np.prod(image_shape)), dtype)
 
         self.layers = {}
+        self.gradient_blocks = []
         start = 0
         for name, inputs, units, activation in shapes:
-            views = []
-            for array in (self.parameters, self.gradients):
-                end = start + inputs * units
-                views.append(array[start:end].reshape(inputs, units))
-                views.append(array[end : end + units])
-            weights, biases, weights_gradient, biases_gradient = views
-            self.layers[name] = Dense(
-                weights, biases, weights_gradient, biases_gradient, activation
-            )
-            start += (inputs + 1) * units
+            end = start + inputs * units
+            # The longer side first: see `Dense.matrix`.
+            matrix = self.parameters[start:end].reshape(max(inputs, units), min(inputs, units))
+            weights = matrix.T if units > inputs else matrix
+            layer = Dense(weights, self.parameters[end : end + units], activation)
+            self.layers[name] = layer
+            for size, write in layer.gradient_blocks():
+                self.gradient_blocks.append((slice(start, start + size), write))
+                start += size
         layers = self.layers
         self.encoder = [layers[name] for name in layers if name.startswith("encoder_")]
         self.mean_head = layers["mean"]
@@ -182,6 +193,17 @@ class VAE:
         """The dtype of parameters, gradients and everything computed from them."""
         return self.parameters.dtype
 
+    @property
+    def gradients(self):
+        """The gradient that the last `loss_and_gradients` found, computed anew at each access.
+
+        An ndarray of the shape of `parameters`.
+        """
+        gradients = np.empty_like(self.parameters)
+        for where, write in self.gradient_blocks:
+            write(gradients[where])
+        return gradients
+
     def named_parameters(self):
         """The parameter arrays by name.
 
@@ -198,7 +220,7 @@ class VAE:
         Returns
         -------
         dict of str to ndarray
-            Views with the keys and shapes of `named_parameters`.
+            With the keys and shapes of `named_parameters`.
         """
         return self._named("weights_gradient", "biases_gradient")
 
@@ -208,6 +230,33 @@ class VAE:
             named[f"{name}.weights"] = getattr(layer, weights)
             named[f"{name}.biases"] = getattr(layer, biases)
         return named
+
+    def gradient_norm(self):
+        """The Euclidean norm of the gradient that the last `loss_and_gradients` found.
+
+        Returns
+        -------
+        float
+        """
+        layers = list(self.layers.values())
+        squares = dict.fromkeys(layers, 0.0)
+
+        def measure(layer):
+            squares[layer] = layer.squared_gradient_norm()
+
+        for_each(measure, layers)
+        return math.sqrt(sum(squares.values()))
+
+    def scale_gradients(self, scale):
+        """Multiply the gradient that the last `loss_and_gradients` found.
+
+        Parameters
+        ----------
+        scale : float
+            For example what `vae_nb.clip_scale` gives.
+        """
+        for layer in self.layers.values():
+            layer.scale_gradient(scale)
 
     def center_on(self, mean_image):
         """Subtract this picture from every input, and start the output at it.
@@ -308,19 +357,15 @@ class VAE:
         Kingma & Welling (2014), "Auto-Encoding Variational Bayes", equation 10; the weight is
         beta of Higgins et al. (2017), "beta-VAE", equation 4.
         """
-        return self._forward(x, noise, kl_weight)[0]
+        mean, log_variance, logits = self._forward(x, noise)
+        return _average(bernoulli_loss(logits, x), mean, log_variance, kl_weight)
 
-    def _forward(self, x, noise, kl_weight):
+    def _forward(self, x, noise):
         mean, log_variance = self.encode(x)
-        z = reparameterize(mean, log_variance, noise)
-        logits = self.decode_logits(z)
-        reconstruction = float(np.mean(bernoulli_loss(logits, x)))
-        kl = float(np.mean(kl_divergence(mean, log_variance)))
-        loss = Loss(reconstruction + kl_weight * kl, reconstruction, kl)
-        return loss, mean, log_variance, logits
+        return mean, log_variance, self.decode_logits(reparameterize(mean, log_variance, noise))
 
     def loss_and_gradients(self, x, noise, kl_weight=1.0):
-        """The loss at given noise, and its gradient in `gradients`.
+        """The loss at given noise, and its gradient: `gradients`, or `gradient_blocks`.
 
         Parameters
         ----------
@@ -337,11 +382,19 @@ class VAE:
         """
         x = np.asarray(x, self.dtype)
         noise = np.asarray(noise, self.dtype)
-        loss, mean, log_variance, logits = self._forward(x, noise, kl_weight)
-        batch = len(x)
+        mean, log_variance, logits = self._forward(x, noise)
+        batch, pixels = logits.shape
+        reconstruction = np.empty(batch, self.dtype)
+        gradient = np.empty_like(logits)  # (batch, pixels)
 
-        gradient = bernoulli_loss_gradient(logits, x)  # (batch, pixels)
-        gradient /= batch  # the loss is a mean over the batch
+        def compare(images):
+            reconstruction[images] = bernoulli_loss(logits[images], x[images])
+            gradient[images] = bernoulli_loss_gradient(logits[images], x[images])
+            gradient[images] /= batch  # the loss is a mean over the batch
+
+        for_each(compare, blocks_of(batch, pixels))
+        loss = _average(reconstruction, mean, log_variance, kl_weight)
+
         for layer in reversed(self.decoder):
             gradient = layer.backward(gradient)
         z_gradient = gradient  # (batch, latent)

@@ -1,12 +1,47 @@
-"""Adam and SGD with momentum, on one flat array of parameters, in place."""
+"""Adam and SGD with momentum, on one flat array of parameters, in place.
+
+An update goes over the parameters block by block: a block with its gradient and its moments stays
+in the processor's cache while all operations go over it, and several threads share the blocks.
+"""
 
 import math
+import threading
+from functools import partial
 
 import numpy as np
 
-# A block of parameters, gradients, moments and scratch stays in the processor's cache while all
-# passes of an update go over it; whole arrays would travel from memory once for each pass.
-BLOCK = 65536
+from vae_nb.threads import BLOCK, for_each
+
+
+def gradient_blocks(gradients):
+    """An array of gradients as the optimisers take it: in pieces.
+
+    Parameters
+    ----------
+    gradients : ndarray, shape (count,)
+
+    Returns
+    -------
+    list of tuple
+        (where, write) of each piece: a slice of the array, and a function that writes the piece
+        to an array given to it.
+    """
+    starts = range(0, gradients.size, BLOCK)
+    slices = [slice(start, min(start + BLOCK, gradients.size)) for start in starts]
+    return [(where, partial(np.copyto, src=gradients[where])) for where in slices]
+
+
+class _Scratch(threading.local):
+    """An array of each thread's own."""
+
+    def __init__(self, dtype):
+        self.array = np.empty((2, 0), dtype)
+
+    def two_rows(self, size):
+        """Two rows of some size, with whatever they held before."""
+        if self.array.shape[1] < size:
+            self.array = np.empty((2, size), self.array.dtype)
+        return self.array[:, :size]
 
 
 class Adam:
@@ -23,7 +58,7 @@ class Adam:
 
     Attributes
     ----------
-    first_moment, second_moment : ndarray, shape (count,)
+    moments : ndarray, shape (2, count)
         The moments m and v of the paper over (1 - beta1) and (1 - beta2): the constants go
         into the step size instead, which saves two passes over the memory.
     steps : int
@@ -38,47 +73,44 @@ class Adam:
         self.beta1 = beta1
         self.beta2 = beta2
         self.epsilon = epsilon
-        self.first_moment = np.zeros_like(parameters)
-        self.second_moment = np.zeros_like(parameters)
-        self.scratch = np.empty(min(BLOCK, parameters.size), parameters.dtype)
+        self.moments = np.zeros((2, parameters.size), parameters.dtype)
+        self.decays = np.array([[beta1], [beta2]], parameters.dtype)
+        self.scratch = _Scratch(parameters.dtype)
         self.steps = 0
 
-    def update(self, gradients, learning_rate, scale=1.0):
+    def update(self, gradients, learning_rate):
         """Take one step down the gradient.
 
         Parameters
         ----------
-        gradients : ndarray, shape (count,)
+        gradients : list of tuple
+            (where, write) of each piece, as `VAE.gradient_blocks` or `gradient_blocks` has them.
         learning_rate : float
-        scale : float
-            Multiplies the gradient, as a clipped norm asks for.
         """
         self.steps += 1
-        # m_hat = first_correction * first_moment, v_hat = second_correction * second_moment
+        # m_hat = first_correction * m, v_hat = second_correction * v, of the moments kept here
         first_correction = (1 - self.beta1) / (1 - self.beta1**self.steps)
         second_correction = (1 - self.beta2) / (1 - self.beta2**self.steps)
         # m_hat / (sqrt(v_hat) + epsilon), with both corrections taken out of the fraction
         step_size = learning_rate * first_correction / math.sqrt(second_correction)
         epsilon = self.epsilon / math.sqrt(second_correction)
-        for start in range(0, self.parameters.size, BLOCK):
-            block = slice(start, start + BLOCK)
-            parameters = self.parameters[block]
-            first_moment = self.first_moment[block]
-            second_moment = self.second_moment[block]
-            scratch = self.scratch[: parameters.size]
 
-            np.multiply(gradients[block], scale, out=scratch)
-            first_moment *= self.beta1
-            first_moment += scratch
-            second_moment *= self.beta2
-            scratch *= scratch
-            second_moment += scratch
+        def update_block(block):
+            where, write = block
+            moments = self.moments[:, where]  # (2, size)
+            powers = self.scratch.two_rows(moments.shape[1])
+            write(powers[0])
+            np.multiply(powers[0], powers[0], out=powers[1])
+            moments *= self.decays
+            moments += powers  # m = beta1 m + g, v = beta2 v + g²
 
-            np.sqrt(second_moment, out=scratch)
-            scratch += epsilon
-            np.divide(first_moment, scratch, out=scratch)
-            scratch *= step_size
-            parameters -= scratch
+            step = np.sqrt(moments[1], out=powers[1])
+            step += epsilon
+            np.divide(moments[0], step, out=step)
+            step *= step_size
+            self.parameters[where] -= step
+
+        for_each(update_block, gradients)
 
 
 class SGD:
@@ -105,27 +137,29 @@ class SGD:
         self.parameters = parameters
         self.momentum = momentum
         self.velocity = np.zeros_like(parameters)
-        self.scratch = np.empty(min(BLOCK, parameters.size), parameters.dtype)
+        self.scratch = _Scratch(parameters.dtype)
 
-    def update(self, gradients, learning_rate, scale=1.0):
+    def update(self, gradients, learning_rate):
         """Take one step down the gradient.
 
         Parameters
         ----------
-        gradients : ndarray, shape (count,)
+        gradients : list of tuple
+            (where, write) of each piece, as `VAE.gradient_blocks` or `gradient_blocks` has them.
         learning_rate : float
-        scale : float
-            Multiplies the gradient, as a clipped norm asks for.
         """
-        for start in range(0, self.parameters.size, BLOCK):
-            block = slice(start, start + BLOCK)
-            velocity = self.velocity[block]
-            scratch = self.scratch[: velocity.size]
-            np.multiply(gradients[block], scale, out=scratch)
+
+        def update_block(block):
+            where, write = block
+            velocity = self.velocity[where]
+            step, _ = self.scratch.two_rows(velocity.size)
+            write(step)
             velocity *= self.momentum
-            velocity += scratch
-            np.multiply(velocity, learning_rate, out=scratch)
-            self.parameters[block] -= scratch
+            velocity += step
+            np.multiply(velocity, learning_rate, out=step)
+            self.parameters[where] -= step
+
+        for_each(update_block, gradients)
 
 
 def make_optimizer(parameters, optimizer):

@@ -108,12 +108,13 @@ def kl_weight_at(step, total_steps, training):
     return training.kl_weight * (min(1.0, step / warmup_steps) if warmup_steps else 1.0)
 
 
-def clip_scale(gradients, clip_norm):
+def clip_scale(norm, clip_norm):
     """What to multiply a gradient by so that its Euclidean norm is at most `clip_norm`.
 
     Parameters
     ----------
-    gradients : ndarray, shape (count,)
+    norm : float
+        The gradient's.
     clip_norm : float or None
         None means no limit.
 
@@ -127,10 +128,9 @@ def clip_scale(gradients, clip_norm):
     Pascanu, Mikolov & Bengio (2013), "On the difficulty of training recurrent neural networks",
     algorithm 1.
     """
-    if clip_norm is None:
+    if clip_norm is None or norm <= clip_norm:
         return 1.0
-    norm = math.sqrt(float(np.dot(gradients, gradients)))
-    return min(1.0, clip_norm / norm) if norm else 1.0
+    return clip_norm / norm
 
 
 def train(
@@ -198,8 +198,10 @@ def train(
                 loss = vae.loss_and_gradients(x, noise, kl_weight)
                 if not math.isfinite(loss.total):
                     raise _diverged(vae, training, loss.total, step, epoch)
-                scale = clip_scale(vae.gradients, training.gradient_clip_norm)
-                optimizer.update(vae.gradients, learning_rate, scale)
+                if training.gradient_clip_norm is not None:
+                    norm = vae.gradient_norm()
+                    vae.scale_gradients(clip_scale(norm, training.gradient_clip_norm))
+                optimizer.update(vae.gradient_blocks, learning_rate)
             sums += np.array(loss) * len(x)
 
         with np.errstate(over="ignore", invalid="ignore"):

@@ -1,0 +1,182 @@
+"""One training step of the seed architecture: vae_nb beside PyTorch and JAX.
+
+    python -m benchmarks.training_step --batch 2 --batch 16 --batch 128 --json step.json
+"""
+
+import json
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+import numpy as np
+
+from benchmarks.implementations import IMPLEMENTATIONS
+from benchmarks.machine import Rates, describe
+from benchmarks.problem import count_work, write_problem
+from benchmarks.worker import Worker
+
+CHECKED_STEPS = 10
+TOLERANCE = 1e-4  # norm-wise and relative, for each parameter array
+ROUNDS = 15
+STEPS = 12
+SETTLING_STEPS = 2  # not counted: the others' rounds have emptied the caches
+PAUSE = 0.1  # seconds, in which a library's idle threads stop spinning
+
+
+def check_same(folder, names):
+    """Hold every implementation's loss and parameters after ten steps against vae_nb's.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the problem.
+    names : list of str
+
+    Returns
+    -------
+    list of str
+        Those that are installed.
+
+    Raises
+    ------
+    SystemExit
+        If one computes something else.
+    """
+    present, expected = [], None
+    for name in names:
+        with Worker(name, folder) as worker:
+            if worker.missing:
+                click.echo(f"{name} is left out: {worker.missing} is not installed.", err=True)
+                continue
+            losses = worker.ask("steps", count=CHECKED_STEPS)["losses"]
+            path = Path(folder) / "after.npz"
+            worker.ask("save", path=str(path))
+        with np.load(path) as arrays:
+            found = {"loss": np.array(losses), **arrays}
+        expected = expected or found
+        for key, value in expected.items():
+            error = np.linalg.norm(found[key] - value) / np.linalg.norm(value)
+            if not error <= TOLERANCE:
+                raise SystemExit(
+                    f"{name} does not compute what vae_nb computes: after {CHECKED_STEPS} steps "
+                    f"its {key} differs by {error:.1e}; at most {TOLERANCE:.0e} is allowed."
+                )
+        present.append(name)
+    return present
+
+
+def measure_batch(batch, rates, names=tuple(IMPLEMENTATIONS)):
+    """Time the step at one batch size, all implementations in turns.
+
+    Parameters
+    ----------
+    batch : int
+    rates : vae_nb.benchmarks.machine.Rates
+    names : sequence of str
+
+    Returns
+    -------
+    list of dict
+        A row for each implementation, with the seconds of every round under "rounds".
+    """
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        vae = write_problem(folder, batch)
+        moved, operations = count_work(vae, batch)
+        del vae
+        workers = [
+            stack.enter_context(Worker(name, folder)) for name in check_same(folder, names)
+        ]
+        for worker in workers:
+            worker.ask("steps", count=CHECKED_STEPS)  # compile, and touch all memory
+        rounds = {worker.name: [] for worker in workers}
+        for _ in range(ROUNDS):
+            time.sleep(PAUSE)
+            rates.measure()
+            for worker in workers:
+                time.sleep(PAUSE)
+                seconds = worker.ask("steps", count=SETTLING_STEPS + STEPS)["seconds"]
+                rounds[worker.name].append(seconds[SETTLING_STEPS:])
+        return [
+            {
+                "implementation": worker.name,
+                "batch": batch,
+                "median_ms": 1e3 * float(np.median(rounds[worker.name])),
+                "min_ms": 1e3 * float(np.min(rounds[worker.name])),
+                "peak_mb": worker.ask("peak")["megabytes"],
+                "moved": moved,
+                "operations": operations,
+                "rounds": rounds[worker.name],
+            }
+            for worker in workers
+        ]
+
+
+def finish_rows(rows, rates):
+    """Add floors, now that the machine's rates are known, and ratios with their spread."""
+    ours = {row["batch"]: row for row in rows if row["implementation"] == "vae_nb"}
+    for row in rows:
+        row["floor_ms"] = 1e3 * rates.floor_seconds(row.pop("moved"), row.pop("operations"))
+    medians = {id(row): np.median(row.pop("rounds"), axis=1) for row in rows}
+    for row in rows:
+        mine = ours[row["batch"]]
+        row["ratio"] = mine["median_ms"] / row["median_ms"]
+        by_round = medians[id(mine)] / medians[id(row)]
+        row["ratio_quartiles"] = np.quantile(by_round, [0.25, 0.75]).tolist()
+    return rows
+
+
+def print_table(machine, rows):
+    click.echo(
+        f"{machine['processor']}, {machine['cores']} cores, {machine['blas']}, "
+        f"{machine['threads']} threads; {machine['bandwidth_gb_s']:.0f} GB/s, "
+        f"{machine['gemm_gflop_s']:.0f} GFLOP/s (medians of this run)\n"
+    )
+    click.echo("| batch | implementation | median ms | least ms | peak MB | median / floor |"
+               " vae_nb / it (quartiles of the rounds) |")
+    click.echo("|---|---|---|---|---|---|---|")
+    for row in rows:
+        low, high = row["ratio_quartiles"]
+        click.echo(
+            f"| {row['batch']} | {row['implementation']} | {row['median_ms']:.1f} "
+            f"| {row['min_ms']:.1f} | {row['peak_mb']:.0f} "
+            f"| {row['median_ms'] / row['floor_ms']:.2f} "
+            f"| {row['ratio']:.2f} ({low:.2f} to {high:.2f}) |"
+        )
+
+
+def run(batches):
+    """Measure all batch sizes.
+
+    Parameters
+    ----------
+    batches : sequence of int
+
+    Returns
+    -------
+    dict
+        "machine" and "rows".
+    """
+    rates = Rates()
+    rows = [row for batch in batches for row in measure_batch(batch, rates)]
+    machine = describe() | {
+        "bandwidth_gb_s": rates.bandwidth / 1e9,
+        "gemm_gflop_s": rates.gemm_rate / 1e9,
+    }
+    return {"machine": machine, "rows": finish_rows(rows, rates)}
+
+
+@click.command()
+@click.option("--batch", "batches", type=click.IntRange(1), multiple=True, default=(2, 16, 128))
+@click.option("--json", "json_path", type=click.Path(dir_okay=False, path_type=Path))
+def main(batches, json_path):
+    """Time one training step of vae_nb, PyTorch and JAX, in turns."""
+    results = run(batches)
+    print_table(results["machine"], results["rows"])
+    if json_path:
+        json_path.write_text(json.dumps(results, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
