@@ -87,7 +87,7 @@ class Torch:
                 layers = {}
                 for name in problem.activations:
                     inputs, units = problem.array(f"{name}.weights").shape
-                    layer = torch.nn.utils.skip_init(torch.nn.Linear, inputs, units)
+                    layer = torch.nn.Linear(inputs, units)
                     with torch.no_grad():
                         layer.weight.copy_(torch.from_numpy(problem.array(f"{name}.weights")).T)
                         layer.bias.copy_(torch.from_numpy(problem.array(f"{name}.biases")))

@@ -47,6 +47,9 @@ def write_problem(folder, batch, config=None):
     rng = np.random.default_rng(0)
     vae = vae_nb.VAE(config.model, config.data.image_shape, rng)
     vae.center_on(images.mean_image(vae.dtype))
+    # Away from zero: there, Adam's first steps turn a gradient's rounding into its sign.
+    for layer in vae.layers.values():
+        layer.biases += 0.1 * rng.standard_normal(len(layer.biases), np.float32)
     layers = {name: layer.activation_name for name, layer in vae.layers.items()}
     settings = {"layers": layers, "learning_rate": LEARNING_RATE, "kl_weight": 1.0}
     (folder / "settings.json").write_text(json.dumps(settings))

@@ -20,9 +20,10 @@ _HOME_OF = {
         "metrics": "active_units encode_set evaluate kl_per_dimension negative_elbo"
         " pixel_distances reconstruction_quality sample_quality",
         "model": "VAE Loss count_parameters reparameterize",
-        "optimizers": "SGD Adam",
+        "optimizers": "SGD Adam gradient_blocks",
         "random_streams": "random_stream",
         "series": "run_series",
+        "threads": "worker_threads",
         "training": "History clip_scale kl_weight_at learning_rate_at train",
         "workspace": "TrainedRun Workspace load_model load_or_train save_model train_and_save",
     }.items()

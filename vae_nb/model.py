@@ -392,7 +392,7 @@ class VAE:
             gradient[images] = bernoulli_loss_gradient(logits[images], x[images])
             gradient[images] /= batch  # the loss is a mean over the batch
 
-        for_each(compare, blocks_of(batch, pixels))
+        for_each(compare, blocks_of(batch, 4 * pixels))  # four arrays of this size at once
         loss = _average(reconstruction, mean, log_variance, kl_weight)
 
         for layer in reversed(self.decoder):

@@ -13,6 +13,7 @@ from vae_nb.errors import TrainingDiverged
 from vae_nb.metrics import kl_per_dimension, negative_elbo
 from vae_nb.optimizers import make_optimizer
 from vae_nb.random_streams import random_stream
+from vae_nb.threads import worker_threads
 
 HISTORY_COLUMNS = (
     "epoch",
@@ -133,6 +134,7 @@ def clip_scale(norm, clip_norm):
     return clip_norm / norm
 
 
+@worker_threads()
 def train(
     vae,
     train_set,

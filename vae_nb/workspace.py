@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 import numpy as np
-from threadpoolctl import threadpool_info
 
 from vae_nb.config import Config, config_from_dict
 from vae_nb.errors import ConfigError, ModelError
 from vae_nb.files import atomic_path, make_folder
 from vae_nb.images import ImageSet, load_images
 from vae_nb.metrics import evaluate
-from vae_nb.model import VAE, count_parameters
+from vae_nb.model import VAE, layer_shapes
 from vae_nb.paths import from_project_root
 from vae_nb.random_streams import random_stream
 from vae_nb.storage import load_arrays, save_arrays
+from vae_nb.threads import blas_description
 from vae_nb.training import HISTORY_COLUMNS, History, train
 
 # What may differ between the configuration asked for and a saved model's: the pictures
@@ -108,23 +108,6 @@ class TrainedRun:
     metrics: dict
 
 
-def blas_description():
-    """Which BLAS library NumPy uses here, and with how many threads.
-
-    Returns
-    -------
-    dict
-        "blas": name, version and kernel; "threads": int.
-    """
-    np.zeros((1, 1)) @ np.zeros((1, 1))  # a library is listed once it is loaded
-    libraries = [entry for entry in threadpool_info() if entry["user_api"] == "blas"]
-    if not libraries:
-        return {"blas": "unknown", "threads": None}
-    library = libraries[0]
-    parts = [library["internal_api"], library.get("version"), library.get("architecture")]
-    return {"blas": " ".join(filter(None, parts)), "threads": library["num_threads"]}
-
-
 def save_model(path, vae, history, config, fingerprint="", metrics=None):
     """Save a trained model: one file is enough to go on.
 
@@ -143,7 +126,7 @@ def save_model(path, vae, history, config, fingerprint="", metrics=None):
     FilesError
         If the file cannot be written; what was at `path` is still there then.
     """
-    arrays = {"parameters": vae.parameters, "mean_image": vae.mean_image}
+    arrays = vae.named_parameters() | {"mean_image": vae.mean_image}
     arrays |= {f"history_{column}": values for column, values in history.columns.items()}
     metadata = {
         "config": config.to_dict(),
@@ -194,25 +177,29 @@ def _read_model(path):
                 f"{path} is not a saved model: its pictures of shape {metadata['image_shape']} "
                 f"are not those of its configuration, {image_shape}."
             )
-        dtype = arrays["parameters"].dtype
-        if dtype not in (np.float32, np.float64) or arrays["mean_image"].dtype != dtype:
-            raise ModelError(
-                f"{path} is not a saved model: parameters and mean_image are of {dtype} and "
-                f"{arrays['mean_image'].dtype}, not both of float32 or float64."
-            )
-        expected = {"parameters": count_parameters(config.model, image_shape)}
-        expected["mean_image"] = int(np.prod(image_shape))
-        expected |= {f"history_{c}": len(arrays["history_epoch"]) for c in HISTORY_COLUMNS}
-        for name, size in expected.items():
-            if arrays[name].shape != (size,):
+        expected = {"mean_image": (int(np.prod(image_shape)),)}
+        for name, inputs, units, _ in layer_shapes(config.model, image_shape):
+            expected |= {f"{name}.weights": (inputs, units), f"{name}.biases": (units,)}
+        dtype = arrays["mean_image"].dtype
+        for name in expected:
+            if arrays[name].dtype != dtype or dtype not in (np.float32, np.float64):
+                raise ModelError(
+                    f"{path} is not a saved model: mean_image and {name} are of {dtype} and "
+                    f"{arrays[name].dtype}, not both of float32 or float64."
+                )
+        epochs = len(arrays["history_epoch"])
+        expected |= {f"history_{column}": (epochs,) for column in HISTORY_COLUMNS}
+        for name, shape in expected.items():
+            if arrays[name].shape != shape:
                 raise ModelError(
                     f"{path} is not a saved model: {name} has shape {arrays[name].shape} where "
-                    f"its configuration has ({size},)."
+                    f"its configuration has {shape}."
                 )
             if not np.all(np.isfinite(arrays[name])):
                 raise ModelError(f"{path} cannot be used: {name} has values that are no numbers.")
         vae = VAE(config.model, image_shape, dtype=dtype)
-        vae.parameters[:] = arrays["parameters"]
+        for name, parameter in vae.named_parameters().items():
+            parameter[:] = arrays[name]
         vae.mean_image[:] = arrays["mean_image"]
         columns = {column: arrays[f"history_{column}"] for column in HISTORY_COLUMNS}
         history = History(columns, int(metadata["saved_epoch"]), float(metadata["seconds"]))
