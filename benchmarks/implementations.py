@@ -161,7 +161,9 @@ class Jax:
         activations = {"linear": lambda x: x, "relu": jax.nn.relu, "cosh": jnp.cosh}
         self.to_device = jnp.asarray
         self.block_until_ready = jax.block_until_ready
-        arrays = [f"{name}.{part}" for name in problem.activations for part in ("weights", "biases")]
+        arrays = [
+            f"{name}.{part}" for name in problem.activations for part in ("weights", "biases")
+        ]
         self.state = {
             "parameters": {name: jnp.asarray(problem.array(name)) for name in arrays},
             "first": {name: jnp.zeros(problem.array(name).shape) for name in arrays},
@@ -199,10 +201,12 @@ class Jax:
             first_correction = 1 / (1 - BETA1**steps)
             second_correction = 1 / (1 - BETA2**steps)
             parameters = jax.tree.map(
-                lambda p, m, v: p
-                - problem.learning_rate
-                * (m * first_correction)
-                / (jnp.sqrt(v * second_correction) + EPSILON),
+                lambda p, m, v: (
+                    p
+                    - problem.learning_rate
+                    * (m * first_correction)
+                    / (jnp.sqrt(v * second_correction) + EPSILON)
+                ),
                 state["parameters"],
                 first,
                 second,

@@ -6,7 +6,8 @@ import time
 
 import numpy as np
 
-from vae_nb.threads import blas_description, for_each, worker_threads
+from vae_nb.threads import for_each, worker_threads
+from vae_nb.workspace import blas_description
 
 STREAMED = 64_000_000  # elements of float32: many times a processor's cache
 GEMM_SIDE = 2048
@@ -31,7 +32,9 @@ def describe():
     return {
         "processor": model,
         "cache": cache,
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count(),
         "system": platform.platform(),
         "python": platform.python_version(),
         "numpy": np.__version__,

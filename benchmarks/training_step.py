@@ -1,6 +1,6 @@
 """One training step of the seed architecture: vae_nb beside PyTorch and JAX.
 
-    python -m benchmarks.training_step --batch 2 --batch 16 --batch 128 --json step.json
+python -m benchmarks.training_step --batch 2 --batch 16 --batch 128 --json step.json
 """
 
 import json
@@ -85,9 +85,7 @@ def measure_batch(batch, rates, names=tuple(IMPLEMENTATIONS)):
         vae = write_problem(folder, batch)
         moved, operations = count_work(vae, batch)
         del vae
-        workers = [
-            stack.enter_context(Worker(name, folder)) for name in check_same(folder, names)
-        ]
+        workers = [stack.enter_context(Worker(name, folder)) for name in check_same(folder, names)]
         for worker in workers:
             worker.ask("steps", count=CHECKED_STEPS)  # compile, and touch all memory
         rounds = {worker.name: [] for worker in workers}
@@ -133,8 +131,10 @@ def print_table(machine, rows):
         f"{machine['threads']} threads; {machine['bandwidth_gb_s']:.0f} GB/s, "
         f"{machine['gemm_gflop_s']:.0f} GFLOP/s (medians of this run)\n"
     )
-    click.echo("| batch | implementation | median ms | least ms | peak MB | median / floor |"
-               " vae_nb / it (quartiles of the rounds) |")
+    click.echo(
+        "| batch | implementation | median ms | least ms | peak MB | median / floor |"
+        " vae_nb / it (quartiles of the rounds) |"
+    )
     click.echo("|---|---|---|---|---|---|---|")
     for row in rows:
         low, high = row["ratio_quartiles"]

@@ -29,6 +29,7 @@ FLOORS = {
     "paths": 0,
     "files": 0,
     "random_streams": 0,
+    "threads": 0,
 }
 # Each leans on one neighbour: a loss needs the sigmoid and softplus, a file's failure its error.
 NEIGHBOURS = {("losses", "layers"), ("files", "errors")}

@@ -1,5 +1,7 @@
 """The VAE: its gradient, its sampling, its one array of parameters."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 from checks import (
@@ -14,11 +16,13 @@ from checks import (
 )
 
 import vae_nb.model
+import vae_nb.threads
 from vae_nb.errors import ModelError
 from vae_nb.gradient_checking import central_differences, gradient_check, relative_error
 from vae_nb.layers import ACTIVATIONS
 from vae_nb.losses import bernoulli_loss, kl_divergence
 from vae_nb.model import LOG_VARIANCE_BOUND, VAE, count_parameters, reparameterize
+from vae_nb.threads import worker_threads
 
 NETWORKS = {
     **{name: ([(5, name), (4, name)], [(4, name), (5, name)]) for name in ACTIVATIONS},
@@ -61,7 +65,13 @@ def test_gradient_check_leaves_the_parameters_and_sees_one_wrong_element():
 
     def wrong(*arguments):
         loss = VAE.loss_and_gradients(vae, *arguments)
-        vae.layers["encoder_1"].weights_gradient[0, 0] *= 1.001
+        _, write = vae.gradient_blocks[0]
+
+        def write_wrong(out):
+            write(out)
+            out[0] *= 1.001
+
+        vae.gradient_blocks[0] = (vae.gradient_blocks[0][0], write_wrong)
         return loss
 
     vae.loss_and_gradients = wrong
@@ -149,20 +159,21 @@ def test_encoder_and_decoder_are_the_chain_of_their_layers():
 def test_all_parameters_are_one_array_without_gap_or_overlap():
     config = model_config([(5, "relu"), (4, "tanh")], [(3, "cosh")])
     vae = VAE(config, (2, 3, 1), np.random.default_rng(0))
-    arrays = (vae.parameters, vae.gradients)
-    for whole, named in zip(arrays, (vae.named_parameters(), vae.named_gradients()), strict=True):
-        assert whole.flags.c_contiguous
-        assert whole.shape == (count_parameters(config, (2, 3, 1)),)
-        whole[:] = 0
-        for view in named.values():
-            assert np.shares_memory(view, whole)
-            view[:] += 1
-        np.testing.assert_array_equal(whole, 1)  # each element is in exactly one view
-        whole[:] = np.arange(whole.size)
-        np.testing.assert_array_equal(
-            np.concatenate([view.reshape(-1) for view in named.values()]), whole
-        )
-    assert not np.shares_memory(*arrays)
+    whole, named = vae.parameters, vae.named_parameters()
+    assert whole.flags.c_contiguous
+    assert whole.shape == (count_parameters(config, (2, 3, 1)),)
+    whole[:] = 0
+    for view in named.values():
+        assert np.shares_memory(view, whole)
+        view[:] += 1
+    np.testing.assert_array_equal(whole, 1)  # each element is in exactly one view
+    for name, layer in vae.layers.items():
+        assert layer.matrix.flags.c_contiguous
+        assert layer.matrix.shape[0] >= layer.matrix.shape[1]
+        for part in ("weights", "biases"):
+            array, view = getattr(layer, part), named[f"{name}.{part}"]
+            assert (array.shape, array.ctypes.data) == (view.shape, view.ctypes.data)
+    vae.loss_and_gradients(np.full((1, 6), 0.5), np.ones((1, 2)))
     shapes = {name: array.shape for name, array in vae.named_parameters().items()}
     assert shapes == {name: array.shape for name, array in vae.named_gradients().items()}
     assert shapes == {
@@ -230,6 +241,50 @@ def test_gradient_on_either_side_of_the_log_variance_bound(bound_side, monkeypat
     gradient = vae.log_variance_head.biases_gradient
     assert gradient[0] != 0
     assert gradient[1] == 0
+
+
+@pytest.mark.parametrize("block", [1, 7, 20, 10**6])
+def test_the_gradient_in_blocks_is_that_of_the_layers(block, monkeypatch):
+    """Blocks of any size, in one thread or several, are what a layer's own formula gives."""
+    expected, x, noise = small_problem()
+    loss = expected.loss_and_gradients(x, noise, 3.0)
+    monkeypatch.setattr(vae_nb.threads, "BLOCK", block)
+    for threads in (nullcontext, worker_threads):
+        vae, x, noise = small_problem()
+        with threads():
+            np.testing.assert_allclose(vae.loss_and_gradients(x, noise, 3.0), loss, rtol=1e-13)
+            where = [where for where, _ in vae.gradient_blocks]
+            assert [part.start for part in where] == [0, *(part.stop for part in where[:-1])]
+            assert where[-1].stop == vae.parameters.size
+            assert relative_error(vae.gradients, expected.gradients) < 1e-13
+            for name, gradient in vae.named_gradients().items():
+                layer, _, part = name.partition(".")
+                formula = getattr(vae.layers[layer], f"{part}_gradient")
+                np.testing.assert_allclose(gradient, formula, rtol=1e-11, atol=1e-14)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_the_gradients_norm_is_known_without_the_gradient(dtype):
+    vae, x, noise = random_problem([(9, "tanh"), (4, "relu")], [(4, "cosh"), (7, "tanh")], batch=6)
+    twin = VAE(vae.config, vae.image_shape, dtype=dtype)
+    twin.parameters[:] = vae.parameters
+    twin.loss_and_gradients(x, noise, 2.0)
+    norm = np.linalg.norm(twin.gradients)
+    rtol = 1e-13 if dtype == np.float64 else 1e-6
+    np.testing.assert_allclose(twin.gradient_norm(), norm, rtol=rtol)
+    before = twin.gradients
+    twin.scale_gradients(0.25)
+    np.testing.assert_array_equal(twin.gradients, 0.25 * before)
+    np.testing.assert_allclose(twin.gradient_norm(), 0.25 * norm, rtol=rtol)
+
+
+def test_gradients_stay_those_of_their_loss_whatever_is_computed_after():
+    vae, x, noise = small_problem()
+    vae.loss_and_gradients(x, noise)
+    before = vae.gradients
+    vae.loss(x[:2] + 1, noise[:2])
+    vae.decode(noise)
+    np.testing.assert_array_equal(vae.gradients, before)
 
 
 def test_reordering_the_latent_dimensions_changes_nothing_else():

@@ -91,7 +91,7 @@ def variance_for_standard_deviation_in_the_gradient_alone(monkeypatch):
 
 
 def missing_mean_over_the_batch_in_the_gradient(monkeypatch):
-    plant(monkeypatch, vae_nb.model, ("        gradient /= batch", "        # gradient /= batch"))
+    plant(monkeypatch, vae_nb.model, ("gradient[images] /= batch", "gradient[images] /= 1"))
 
 
 def missing_mean_over_the_batch_in_the_kl_gradient(monkeypatch):
@@ -106,9 +106,11 @@ def missing_mean_over_the_batch_in_loss_and_gradient(monkeypatch):
     plant(
         monkeypatch,
         vae_nb.model,
-        ("float(np.mean(bernoulli_loss", "float(np.sum(bernoulli_loss"),
+        ("float(np.mean(reconstruction", "float(np.sum(reconstruction"),
         ("float(np.mean(kl_divergence", "float(np.sum(kl_divergence"),
-        ("batch = len(x)", "batch = 1"),
+        ("gradient[images] /= batch", "gradient[images] /= 1"),
+        ("kl_weight / batch * kl_mean", "kl_weight * kl_mean"),
+        ("kl_weight / batch * kl_log_variance", "kl_weight * kl_log_variance"),
     )
 
 
@@ -116,11 +118,16 @@ def transposed_weight_gradient(monkeypatch):
     """Where a layer is square, no shape betrays it."""
 
     class TransposedDense(vae_nb.layers.Dense):
-        def backward(self, output_gradient, input_needed=True):
-            gradient = super().backward(output_gradient, input_needed)
-            if self.weights.shape[0] == self.weights.shape[1]:
-                self.weights_gradient[:] = self.weights_gradient.T.copy()
-            return gradient
+        @property
+        def weights_gradient(self):
+            gradient = super().weights_gradient
+            return gradient.T if len(gradient) == gradient.shape[1] else gradient
+
+        def _write_gradient(self, rows, out):
+            super()._write_gradient(rows, out)
+            if len(self.weights) == self.weights.shape[1]:
+                weights = out[: self.weights.size].reshape(self.weights.shape)
+                weights[:] = weights.T.copy()
 
     for module in (vae_nb.layers, vae_nb.model):
         monkeypatch.setattr(module, "Dense", TransposedDense)

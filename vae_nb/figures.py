@@ -100,9 +100,8 @@ def _write_heading(paper, top, text):
 
 def _legend(figure, handles, columns):
     """A legend at the lower edge."""
-    figure.legend(
-        handles=handles, loc="lower center", ncols=columns, fontsize=TEXT_SIZE, frameon=False
-    )
+    place = {"loc": "lower center", "ncols": columns}
+    figure.legend(handles=handles, fontsize=TEXT_SIZE, frameon=False, **place)
 
 
 def _printable(name, longest=24):
@@ -693,30 +692,23 @@ def sliders(picture, z, names):
     z, names = np.asarray(z, float), [_printable(name) for name in names]
     values = [f"{value:.2f}".replace("-", "−") for value in np.round(z, 2) + 0.0]
     tile = _tiles(picture, 320)
-    columns = 1 if len(z) <= 32 else 2
-    rows = math.ceil(len(z) / columns)
-    track, height = 280 // columns, 26 * rows
+    track, height = 280, 26 * len(z)
     limit = max(3, math.ceil(np.abs(z).max()))
-    before = 2 * MARGIN + _widest(names) + NAME_GAP
-    pitch = before + track + NAME_GAP + _widest(values)
     picture_height, picture_width, _ = tile.shape
+    left = 3 * MARGIN + picture_width + _widest(names) + NAME_GAP
     full_height = 2 * MARGIN + max(picture_height, height + LINE)
-    figure, _ = _figure(2 * MARGIN + picture_width + columns * pitch, full_height)
+    full_width = left + track + NAME_GAP + _widest(values) + MARGIN
+    figure, _ = _figure(full_width, full_height)
     _image(figure, MARGIN, (full_height - picture_height) // 2, tile)
-    for column in range(columns):
-        part = slice(column * rows, (column + 1) * rows)
-        y = np.arange(len(z[part]))
-        left = MARGIN + picture_width + column * pitch + before
-        top = (full_height - LINE - height) // 2
-        axes = _axes(figure, left, top, track, 26 * len(y))
-        axes.hlines(y, -limit, limit, color=LIGHT_GREY, linewidth=4)
-        axes.hlines(y, 0, z[part], color=BLUE, linewidth=4)
-        axes.plot(z[part], y, "o", color=BLUE, markersize=9, clip_on=False)
-        axes.set(xlim=(-limit, limit), ylim=(len(y) - 0.5, -0.5))
-        axes.set(xticks=[-limit, 0, limit], yticks=y, yticklabels=names[part])
-        axes.spines[:].set_visible(False)
-        axes.tick_params(length=0, pad=NAME_GAP * 72 / DPI)
-        right = limit + NAME_GAP / track * 2 * limit
-        for row, value in enumerate(values[part]):
-            _write(axes, right, row, value, ha="left")
+    axes = _axes(figure, left, (full_height - LINE - height) // 2, track, height)
+    y = np.arange(len(z))
+    axes.hlines(y, -limit, limit, color=LIGHT_GREY, linewidth=4)
+    axes.hlines(y, 0, z, color=BLUE, linewidth=4)
+    axes.plot(z, y, "o", color=BLUE, markersize=9, clip_on=False)
+    axes.set(xlim=(-limit, limit), ylim=(len(z) - 0.5, -0.5))
+    axes.set(xticks=[-limit, 0, limit], yticks=y, yticklabels=names)
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0, pad=NAME_GAP * 72 / DPI)
+    for row, value in enumerate(values):
+        _write(axes, limit + NAME_GAP / track * 2 * limit, row, value, ha="left")
     return figure

@@ -23,8 +23,8 @@ def central_differences(function, array, positions=None, step=1e-5):
         (f(a + step) - f(a - step)) / (2 step) for each position; its error falls with the
         square of the step, until rounding takes over.
     """
-    flat = array.reshape(-1)
-    positions = range(flat.size) if positions is None else positions
+    flat = array.flat  # whatever the array's layout in memory
+    positions = range(array.size) if positions is None else positions
     differences = np.empty(len(positions))
     for row, position in enumerate(positions):
         original = flat[position]

@@ -73,39 +73,19 @@ class Activation:
 # "Delving Deep into Rectifiers", section 2.2.
 HE_SCALE = math.sqrt(2)
 
-ACTIVATIONS = {
-    "linear": Activation(
-        function=lambda pre_activation: pre_activation,
-        derivative=lambda pre_activation, output: np.ones_like(output),
-    ),
+ACTIVATIONS = {  # the function and its derivative, of the pre-activation a
+    "linear": Activation(lambda a: a, lambda a, output: np.ones_like(output)),
     "relu": Activation(
-        function=lambda pre_activation: np.maximum(pre_activation, 0),
-        derivative=lambda pre_activation, output: (output > 0).astype(output.dtype),
-        weight_scale=HE_SCALE,
+        lambda a: np.maximum(a, 0), lambda a, output: (a > 0).astype(a.dtype), HE_SCALE
     ),
-    "tanh": Activation(
-        function=np.tanh,
-        derivative=lambda pre_activation, output: 1 - output * output,
-    ),
-    "sigmoid": Activation(
-        function=sigmoid,
-        derivative=lambda pre_activation, output: output * (1 - output),
-    ),
-    "softplus": Activation(
-        function=softplus,
-        derivative=lambda pre_activation, output: sigmoid(pre_activation),
-        weight_scale=HE_SCALE,
-    ),
+    "tanh": Activation(np.tanh, lambda a, output: 1 - output * output),
+    "sigmoid": Activation(sigmoid, lambda a, output: output * (1 - output)),
+    "softplus": Activation(softplus, lambda a, output: sigmoid(a), HE_SCALE),
     # The derivative of cosh is sinh, and sinh(0) = 0: around zero this layer would pass no
     # gradient back and the decoder would learn its biases before it heard of z. So its biases
     # start at 1, where the slope is sinh(1) = 1.18. It grows as fast as exp: what keeps it from
     # running away is the limit on the gradient's norm.
-    "cosh": Activation(
-        function=np.cosh,
-        derivative=lambda pre_activation, output: np.sinh(pre_activation),
-        weight_scale=HE_SCALE,
-        bias=1.0,
-    ),
+    "cosh": Activation(np.cosh, lambda a, output: np.sinh(a), HE_SCALE, bias=1.0),
 }
 
 

@@ -80,10 +80,8 @@ def reconstruction_quality(vae, image_set):
         mean, _ = vae.encode(x)
         excess += float(np.sum(bernoulli_loss(vae.decode_logits(mean), x) - bernoulli_entropy(x)))
         squares += float(np.sum((vae.decode(mean) - x) ** 2))
-    return {
-        "excess": excess / len(image_set),
-        "mse": squares / (len(image_set) * vae.mean_image.size),
-    }
+    images, pixels = len(image_set), vae.mean_image.size
+    return {"excess": excess / images, "mse": squares / (images * pixels)}
 
 
 def kl_per_dimension(vae, image_set):

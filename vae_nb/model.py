@@ -163,16 +163,15 @@ class VAE:
             ) from None
         self.mean_image = np.zeros(int(np.prod(image_shape)), dtype)
 
-        self.layers = {}
+        self._shapes = shapes
+        named = self._views_of(self.parameters)
+        self.layers = {
+            name: Dense(named[f"{name}.weights"], named[f"{name}.biases"], activation)
+            for name, _, _, activation in shapes
+        }
         self.gradient_blocks = []
         start = 0
-        for name, inputs, units, activation in shapes:
-            end = start + inputs * units
-            # The longer side first: see `Dense.matrix`.
-            matrix = self.parameters[start:end].reshape(max(inputs, units), min(inputs, units))
-            weights = matrix.T if units > inputs else matrix
-            layer = Dense(weights, self.parameters[end : end + units], activation)
-            self.layers[name] = layer
+        for layer in self.layers.values():
             for size, write in layer.gradient_blocks():
                 self.gradient_blocks.append((slice(start, start + size), write))
                 start += size
@@ -212,24 +211,30 @@ class VAE:
         dict of str to ndarray
             Views, for example "encoder_1.weights" of shape (inputs, units).
         """
-        return self._named("weights", "biases")
+        return self._views_of(self.parameters)
 
     def named_gradients(self):
-        """The gradient arrays by the names of their parameters.
+        """The arrays of `gradients` by the names of their parameters.
 
         Returns
         -------
         dict of str to ndarray
             With the keys and shapes of `named_parameters`.
         """
-        return self._named("weights_gradient", "biases_gradient")
+        return self._views_of(self.gradients)
 
-    def _named(self, weights, biases):
-        named = {}
-        for name, layer in self.layers.items():
-            named[f"{name}.weights"] = getattr(layer, weights)
-            named[f"{name}.biases"] = getattr(layer, biases)
-        return named
+    def _views_of(self, flat):
+        """Every layer's part of an array of the shape of `parameters`."""
+        views = {}
+        start = 0
+        for name, inputs, units, _ in self._shapes:
+            end = start + inputs * units
+            # The longer side first: see `Dense.matrix`.
+            matrix = flat[start:end].reshape(max(inputs, units), min(inputs, units))
+            views[f"{name}.weights"] = matrix.T if units > inputs else matrix
+            start = end + units
+            views[f"{name}.biases"] = flat[end:start]
+        return views
 
     def gradient_norm(self):
         """The Euclidean norm of the gradient that the last `loss_and_gradients` found.
@@ -238,14 +243,10 @@ class VAE:
         -------
         float
         """
+        squares = []
         layers = list(self.layers.values())
-        squares = dict.fromkeys(layers, 0.0)
-
-        def measure(layer):
-            squares[layer] = layer.squared_gradient_norm()
-
-        for_each(measure, layers)
-        return math.sqrt(sum(squares.values()))
+        for_each(lambda layer: squares.append(layer.squared_gradient_norm()), layers)
+        return math.sqrt(math.fsum(squares))  # an exact sum: whatever their order
 
     def scale_gradients(self, scale):
         """Multiply the gradient that the last `loss_and_gradients` found.

@@ -5,12 +5,11 @@ in the processor's cache while all operations go over it, and several threads sh
 """
 
 import math
-import threading
 from functools import partial
 
 import numpy as np
 
-from vae_nb.threads import BLOCK, for_each
+from vae_nb.threads import blocks_of, for_each
 
 
 def gradient_blocks(gradients):
@@ -26,22 +25,8 @@ def gradient_blocks(gradients):
         (where, write) of each piece: a slice of the array, and a function that writes the piece
         to an array given to it.
     """
-    starts = range(0, gradients.size, BLOCK)
-    slices = [slice(start, min(start + BLOCK, gradients.size)) for start in starts]
+    slices = blocks_of(gradients.size, 1)
     return [(where, partial(np.copyto, src=gradients[where])) for where in slices]
-
-
-class _Scratch(threading.local):
-    """An array of each thread's own."""
-
-    def __init__(self, dtype):
-        self.array = np.empty((2, 0), dtype)
-
-    def two_rows(self, size):
-        """Two rows of some size, with whatever they held before."""
-        if self.array.shape[1] < size:
-            self.array = np.empty((2, size), self.array.dtype)
-        return self.array[:, :size]
 
 
 class Adam:
@@ -75,7 +60,6 @@ class Adam:
         self.epsilon = epsilon
         self.moments = np.zeros((2, parameters.size), parameters.dtype)
         self.decays = np.array([[beta1], [beta2]], parameters.dtype)
-        self.scratch = _Scratch(parameters.dtype)
         self.steps = 0
 
     def update(self, gradients, learning_rate):
@@ -98,7 +82,7 @@ class Adam:
         def update_block(block):
             where, write = block
             moments = self.moments[:, where]  # (2, size)
-            powers = self.scratch.two_rows(moments.shape[1])
+            powers = np.empty_like(moments)
             write(powers[0])
             np.multiply(powers[0], powers[0], out=powers[1])
             moments *= self.decays
@@ -137,7 +121,6 @@ class SGD:
         self.parameters = parameters
         self.momentum = momentum
         self.velocity = np.zeros_like(parameters)
-        self.scratch = _Scratch(parameters.dtype)
 
     def update(self, gradients, learning_rate):
         """Take one step down the gradient.
@@ -152,7 +135,7 @@ class SGD:
         def update_block(block):
             where, write = block
             velocity = self.velocity[where]
-            step, _ = self.scratch.two_rows(velocity.size)
+            step = np.empty_like(velocity)
             write(step)
             velocity *= self.momentum
             velocity += step

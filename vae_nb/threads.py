@@ -10,6 +10,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Lock
+from types import SimpleNamespace
 
 import numpy as np
 from threadpoolctl import threadpool_info, threadpool_limits
@@ -21,25 +22,18 @@ BLOCK = 262144
 # Each operation on a block takes Python's lock for about a tenth of its time.
 MOST_THREADS = 4
 
-_pool = None
-_pool_threads = 1
+_workers = SimpleNamespace(pool=None, threads=1)
 
 
-def blas_description():
-    """Which BLAS library NumPy uses here, and with how many threads.
+def blas_libraries():
+    """What threadpoolctl says of the BLAS libraries that NumPy has loaded.
 
     Returns
     -------
-    dict
-        "blas": name, version and kernel; "threads": int.
+    list of dict
     """
     np.zeros((1, 1)) @ np.zeros((1, 1))  # a library is listed once it is loaded
-    libraries = [entry for entry in threadpool_info() if entry["user_api"] == "blas"]
-    if not libraries:
-        return {"blas": "unknown", "threads": None}
-    library = libraries[0]
-    parts = [library["internal_api"], library.get("version"), library.get("architecture")]
-    return {"blas": " ".join(filter(None, parts)), "threads": library["num_threads"]}
+    return [entry for entry in threadpool_info() if entry["user_api"] == "blas"]
 
 
 @contextmanager
@@ -49,20 +43,20 @@ def worker_threads():
     There are as many as BLAS had (the environment's OPENBLAS_NUM_THREADS, for example), but at
     most four. What is computed does not depend on their number, to the bit.
     """
-    global _pool, _pool_threads
-    if _pool is not None:
+    if _workers.pool is not None:
         yield
         return
-    threads = blas_description()["threads"] or os.cpu_count() or 1
-    _pool_threads = min(threads, MOST_THREADS)
+    counts = [library["num_threads"] for library in blas_libraries()]
+    threads = min(max(counts, default=os.cpu_count() or 1), MOST_THREADS)
     with (
         threadpool_limits(1, user_api="blas"),
-        ThreadPoolExecutor(max(1, _pool_threads - 1), "vae_nb") as _pool,
+        ThreadPoolExecutor(max(1, threads - 1), "vae_nb") as pool,
     ):
+        _workers.pool, _workers.threads = pool, threads
         try:
             yield
         finally:
-            _pool, _pool_threads = None, 1
+            _workers.pool, _workers.threads = None, 1
 
 
 def for_each(function, items):
@@ -85,9 +79,9 @@ def for_each(function, items):
                 return
             function(item)
 
-    helpers = min(_pool_threads, len(items)) - 1
+    helpers = min(_workers.threads, len(items)) - 1
     # NumPy's error settings (np.errstate) live in the caller's context.
-    futures = [_pool.submit(contextvars.copy_context().run, work) for _ in range(helpers)]
+    futures = [_workers.pool.submit(contextvars.copy_context().run, work) for _ in range(helpers)]
     try:
         work()
     finally:

@@ -16,15 +16,9 @@ from vae_nb.random_streams import random_stream
 from vae_nb.threads import worker_threads
 
 HISTORY_COLUMNS = (
-    "epoch",
-    "learning_rate",
-    "kl_weight",
-    "train_total",
-    "train_reconstruction",
-    "train_kl",
-    "validation_total",
-    "validation_reconstruction",
-    "validation_kl",
+    *("epoch", "learning_rate", "kl_weight"),
+    *("train_total", "train_reconstruction", "train_kl"),
+    *("validation_total", "validation_reconstruction", "validation_kl"),
 )
 
 
@@ -136,14 +130,7 @@ def clip_scale(norm, clip_norm):
 
 @worker_threads()
 def train(
-    vae,
-    train_set,
-    validation_set,
-    training,
-    batch_size=16,
-    *,
-    on_epoch_end=None,
-    progress=True,
+    vae, train_set, validation_set, training, batch_size=16, *, on_epoch_end=None, progress=True
 ):
     """Train a VAE on a set of pictures.
 

@@ -18,7 +18,7 @@ from vae_nb.model import VAE, layer_shapes
 from vae_nb.paths import from_project_root
 from vae_nb.random_streams import random_stream
 from vae_nb.storage import load_arrays, save_arrays
-from vae_nb.threads import blas_description
+from vae_nb.threads import blas_libraries
 from vae_nb.training import HISTORY_COLUMNS, History, train
 
 # What may differ between the configuration asked for and a saved model's: the pictures
@@ -106,6 +106,22 @@ class TrainedRun:
     vae: VAE
     history: History
     metrics: dict
+
+
+def blas_description():
+    """Which BLAS library NumPy uses here, and with how many threads.
+
+    Returns
+    -------
+    dict
+        "blas": name, version and kernel; "threads": int.
+    """
+    libraries = blas_libraries()
+    if not libraries:
+        return {"blas": "unknown", "threads": None}
+    library = libraries[0]
+    parts = [library["internal_api"], library.get("version"), library.get("architecture")]
+    return {"blas": " ".join(filter(None, parts)), "threads": library["num_threads"]}
 
 
 def save_model(path, vae, history, config, fingerprint="", metrics=None):
