@@ -248,7 +248,7 @@ def test_a_pickle_is_not_executed(path, tmp_path):
             return marker.write_text, ("yes",)
 
     arrays = dict(np.load(path))
-    np.savez(path, **{**arrays, "parameters": np.array([Payload()], dtype=object)})
+    np.savez(path, **{**arrays, "mean.biases": np.array([Payload()], dtype=object)})
     with pytest.raises(ModelError, match="holds object, not numbers"):
         load_model(path)
     path.write_bytes(pickle.dumps(Payload()))
@@ -301,7 +301,7 @@ def with_member(path, name, content):
     ],
 )
 def test_a_header_that_lies_or_is_none(path, content):
-    with_member(path, "parameters", content)
+    with_member(path, "mean.biases", content)
     tracemalloc.start()
     try:
         with pytest.raises(ModelError, match=r"vae\.npz is not a saved model"):
@@ -313,7 +313,7 @@ def test_a_header_that_lies_or_is_none(path, content):
 
 def test_a_header_that_claims_a_terabyte_is_told_as_that(path):
     header = {"descr": "<f4", "fortran_order": False, "shape": (2**38,)}
-    with_member(path, "parameters", npy(header))
+    with_member(path, "mean.biases", npy(header))
     with pytest.raises(ModelError, match="not of the size that its header claims"):
         load_model(path)
 
@@ -323,7 +323,7 @@ def test_a_directory_that_lies_about_sizes(path):
     claim = (2**30).to_bytes(4, "little")
     header = npy({"descr": "|u1", "fortran_order": False, "shape": (2**30 - 100,)}, b"")
     header = npy(header[10:].ljust(90), b"")
-    with_member(path, "parameters", header + bytes(8))
+    with_member(path, "mean.biases", header + bytes(8))
     content = path.read_bytes()
     true_size = (len(header) + 8).to_bytes(4, "little") * 2
     assert content.count(true_size) == 2  # local header and directory
@@ -352,24 +352,23 @@ def rewrite(path, arrays=None, metadata=None):
     path.write_bytes(buffer.getvalue())
 
 
-def size_of_parameters():
-    return small_model()[0].parameters.size
+SHAPE = small_model()[0].named_parameters()["output.weights"].shape
 
 
 @pytest.mark.parametrize(
     "arrays",
     [
-        {"parameters": None},
+        {"output.weights": None},
         {"mean_image": None},
         {"history_epoch": None},
         {"history_train_kl": None},
-        {"parameters": np.zeros(size_of_parameters() + 1, np.float32)},
-        {"parameters": np.zeros((size_of_parameters(), 1), np.float32)},
-        {"parameters": np.full(size_of_parameters(), np.nan, np.float32)},
-        {"parameters": np.full(size_of_parameters(), np.inf, np.float32)},
-        {"parameters": np.zeros(size_of_parameters(), np.int64)},
-        {"parameters": np.zeros(size_of_parameters(), np.float16)},
-        {"parameters": np.zeros(size_of_parameters(), ">f4")},
+        {"output.weights": np.zeros(SHAPE[::-1], np.float32)},
+        {"output.weights": np.zeros((*SHAPE, 1), np.float32)},
+        {"output.weights": np.full(SHAPE, np.nan, np.float32)},
+        {"output.weights": np.full(SHAPE, np.inf, np.float32)},
+        {"output.weights": np.zeros(SHAPE, np.int64)},
+        {"output.weights": np.zeros(SHAPE, np.float16)},
+        {"output.weights": np.zeros(SHAPE, ">f4")},
         {"mean_image": np.zeros(19, np.float32)},
         {"mean_image": np.full(20, np.nan, np.float32)},
         {"mean_image": np.full(20, 1e300)},

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from checks import model_config
 
+import vae_nb.threads
 import vae_nb.training
 from vae_nb.config import load_config
 from vae_nb.errors import TrainingDiverged
@@ -413,7 +414,8 @@ def test_the_remedy_names_the_clip_norm_that_is_set():
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
-def test_a_step_allocates_nothing_of_the_size_of_the_parameters(optimizer):
+def test_a_step_allocates_nothing_of_the_size_of_the_parameters(optimizer, monkeypatch):
+    monkeypatch.setattr(vae_nb.threads, "BLOCK", 4096)  # a small model, and smaller blocks
     shape = (16, 16, 3)
     vae = VAE(model_config([(256, "relu")], [(256, "cosh")]), shape, np.random.default_rng(0))
     layer_bytes = vae.layers["encoder_1"].weights.nbytes

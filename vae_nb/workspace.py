@@ -198,6 +198,8 @@ def _read_model(path):
             expected |= {f"{name}.weights": (inputs, units), f"{name}.biases": (units,)}
         dtype = arrays["mean_image"].dtype
         for name in expected:
+            if name not in arrays:
+                raise ModelError(f"{path} is not a saved model of this version: it has no {name}.")
             if arrays[name].dtype != dtype or dtype not in (np.float32, np.float64):
                 raise ModelError(
                     f"{path} is not a saved model: mean_image and {name} are of {dtype} and "
