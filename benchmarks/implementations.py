@@ -1,7 +1,8 @@
 """The same training step in vae_nb, PyTorch and JAX.
 
-Each class reads a problem's folder (see `problem.py`) and has `step(x, noise)`, which takes one
-step and returns the loss, and `parameters()`, which yields a name and an array for each.
+Each class reads a problem's folder (see `problem.py`). `step(x, noise, learning_rate, kl_weight)`
+takes one step and returns the loss; `held_out(x, noise)` is the loss at KL weight 1 of pictures
+that are not trained on; `parameters()` yields a name and an array for each.
 """
 
 import json
@@ -20,8 +21,7 @@ class Problem:
         self.folder = Path(folder)
         settings = json.loads((self.folder / "settings.json").read_text())
         self.activations = settings["layers"]  # name to activation, in the array's order
-        self.learning_rate = settings["learning_rate"]
-        self.kl_weight = settings["kl_weight"]
+        self.clip_norm = settings["clip_norm"]
 
     def array(self, name):
         return np.load(self.folder / f"{name}.npy")
@@ -59,15 +59,22 @@ class VaeNb:
         for name, parameter in self.vae.named_parameters().items():
             parameter[:] = problem.array(name)
         self.adam = vae_nb.Adam(self.vae.parameters, BETA1, BETA2, EPSILON)
+        self.clip_scale = vae_nb.clip_scale
         self.problem = problem
 
     def to_device(self, array):
         return array
 
-    def step(self, x, noise):
-        loss = self.vae.loss_and_gradients(x, noise, self.problem.kl_weight)
-        self.adam.update(self.vae.gradient_blocks, self.problem.learning_rate)
+    def step(self, x, noise, learning_rate, kl_weight):
+        loss = self.vae.loss_and_gradients(x, noise, kl_weight)
+        if self.problem.clip_norm is not None:
+            scale = self.clip_scale(self.vae.gradient_norm(), self.problem.clip_norm)
+            self.vae.scale_gradients(scale)
+        self.adam.update(self.vae.gradient_blocks, learning_rate)
         return loss.total
+
+    def held_out(self, x, noise):
+        return self.vae.loss(x, noise).total
 
     def parameters(self):
         yield from self.vae.named_parameters().items()
@@ -121,19 +128,24 @@ class Torch:
         self.to_device = torch.from_numpy
         self.problem = problem
         self.adam = torch.optim.Adam(
-            self.model.parameters(),
-            lr=problem.learning_rate,
-            betas=(BETA1, BETA2),
-            eps=EPSILON,
-            fused=True,
+            self.model.parameters(), betas=(BETA1, BETA2), eps=EPSILON, fused=True
         )
+        self.torch = torch
 
-    def step(self, x, noise):
+    def step(self, x, noise, learning_rate, kl_weight):
+        self.adam.param_groups[0]["lr"] = learning_rate
         self.adam.zero_grad(set_to_none=True)
-        loss = self.loss(x, noise, self.problem.kl_weight)
+        # A tensor, because another number would be compiled anew.
+        loss = self.loss(x, noise, self.torch.tensor(kl_weight))
         loss.backward()
+        if self.problem.clip_norm is not None:
+            self.torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.problem.clip_norm)
         self.adam.step()
         return loss.item()
+
+    def held_out(self, x, noise):
+        with self.torch.no_grad():
+            return self.model(x, noise, 1.0).item()
 
     def parameters(self):
         for name, layer in self.model.layers.items():
@@ -178,7 +190,7 @@ class Jax:
                 hidden = activations[problem.activations[name]](hidden)
             return hidden
 
-        def loss(parameters, x, noise):
+        def loss(parameters, x, noise, kl_weight):
             hidden = through(parameters, problem.names("encoder_"), x - mean_image)
             mean = through(parameters, ["mean"], hidden)
             log_variance = through(parameters, ["log_variance"], hidden)
@@ -187,10 +199,15 @@ class Jax:
             logits = through(parameters, problem.decoder, z)
             reconstruction = jnp.sum(jax.nn.softplus(logits) - x * logits)
             kl = 0.5 * jnp.sum(jnp.expm1(log_variance) - log_variance + mean**2)
-            return (reconstruction + problem.kl_weight * kl) / len(x)
+            return (reconstruction + kl_weight * kl) / len(x)
 
-        def step(state, x, noise):
-            value, gradients = jax.value_and_grad(loss)(state["parameters"], x, noise)
+        def step(state, x, noise, learning_rate, kl_weight):
+            value_and_grad = jax.value_and_grad(loss)
+            value, gradients = value_and_grad(state["parameters"], x, noise, kl_weight)
+            if problem.clip_norm is not None:
+                norm = jnp.sqrt(sum(jnp.sum(g * g) for g in jax.tree.leaves(gradients)))
+                scale = jnp.minimum(1, problem.clip_norm / norm)
+                gradients = jax.tree.map(lambda g: scale * g, gradients)
             steps = state["steps"] + 1
             first = jax.tree.map(
                 lambda m, g: BETA1 * m + (1 - BETA1) * g, state["first"], gradients
@@ -203,7 +220,7 @@ class Jax:
             parameters = jax.tree.map(
                 lambda p, m, v: (
                     p
-                    - problem.learning_rate
+                    - learning_rate
                     * (m * first_correction)
                     / (jnp.sqrt(v * second_correction) + EPSILON)
                 ),
@@ -214,11 +231,17 @@ class Jax:
             state = {"parameters": parameters, "first": first, "second": second, "steps": steps}
             return state, value
 
-        self.compiled = jax.jit(step, donate_argnums=0)
+        self.compiled_step = jax.jit(step, donate_argnums=0)
+        self.compiled_loss = jax.jit(loss)
 
-    def step(self, x, noise):
-        self.state, loss = self.block_until_ready(self.compiled(self.state, x, noise))
+    def step(self, x, noise, learning_rate, kl_weight):
+        self.state, loss = self.block_until_ready(
+            self.compiled_step(self.state, x, noise, learning_rate, kl_weight)
+        )
         return float(loss)
+
+    def held_out(self, x, noise):
+        return float(self.compiled_loss(self.state["parameters"], x, noise, 1.0))
 
     def parameters(self):
         for name, array in self.state["parameters"].items():

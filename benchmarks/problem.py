@@ -11,7 +11,6 @@ import numpy as np
 import vae_nb
 from vae_nb.config import config_from_dict
 
-LEARNING_RATE = 1e-4  # small, so that hundreds of steps on one batch stay tame
 NOISE_DRAWS = 10
 
 
@@ -20,18 +19,20 @@ def seed_config(**values):
     return config_from_dict(values)
 
 
-def training_pictures(count):
-    """The first `count` pictures of input/, again from the start where they do not suffice."""
-    images = vae_nb.load_images(seed_config().data)
-    return images.as_float(np.arange(count) % len(images)), images
+def _write(folder, vae, clip_norm, arrays):
+    layers = {name: layer.activation_name for name, layer in vae.layers.items()}
+    settings = {"layers": layers, "clip_norm": clip_norm}
+    (Path(folder) / "settings.json").write_text(json.dumps(settings))
+    for name, array in ({"mean_image": vae.mean_image} | vae.named_parameters() | arrays).items():
+        np.save(Path(folder) / f"{name}.npy", np.ascontiguousarray(array))
 
 
-def write_problem(folder, batch, config=None):
-    """Write parameters, pictures and noise of one problem to a folder, an array a file.
+def write_step(folder, batch, config=None):
+    """Write parameters, one batch and its noise to a folder: a step to be repeated.
 
     Parameters
     ----------
-    folder : Path
+    folder : str or Path
     batch : int
     config : vae_nb.Config or None
         None is the seed architecture.
@@ -42,22 +43,52 @@ def write_problem(folder, batch, config=None):
         At its start.
     """
     config = config or seed_config()
-    folder = Path(folder)
-    x, images = training_pictures(batch)
+    images = vae_nb.load_images(config.data)
     rng = np.random.default_rng(0)
     vae = vae_nb.VAE(config.model, config.data.image_shape, rng)
     vae.center_on(images.mean_image(vae.dtype))
     # Away from zero: there, Adam's first steps turn a gradient's rounding into its sign.
     for layer in vae.layers.values():
         layer.biases += 0.1 * rng.standard_normal(len(layer.biases), np.float32)
-    layers = {name: layer.activation_name for name, layer in vae.layers.items()}
-    settings = {"layers": layers, "learning_rate": LEARNING_RATE, "kl_weight": 1.0}
-    (folder / "settings.json").write_text(json.dumps(settings))
+    x = images.as_float(np.arange(batch) % len(images))  # pictures again where they do not suffice
     noise = rng.standard_normal((NOISE_DRAWS, batch, config.model.latent_dim), np.float32)
-    arrays = {"x": x, "noise": noise, "mean_image": vae.mean_image} | vae.named_parameters()
-    for name, array in arrays.items():
-        np.save(folder / f"{name}.npy", np.ascontiguousarray(array))
+    _write(folder, vae, None, {"x": x, "noise": noise})
     return vae
+
+
+def write_training(folder, config):
+    """Write a whole training to a folder: start, pictures, and every random number.
+
+    Parameters
+    ----------
+    folder : str or Path
+    config : vae_nb.Config
+    """
+    training, batch_size = config.training, config.data.batch_size
+    images = vae_nb.load_images(config.data)
+    train_set, held_out = images.split(config.data.validation_split, training.seed)
+    streams = {
+        name: vae_nb.random_stream(training.seed, name)
+        for name in ("weights", "batches", "noise", "validation")
+    }
+    vae = vae_nb.VAE(config.model, config.data.image_shape, streams["weights"])
+    vae.center_on(train_set.mean_image(vae.dtype))
+    epochs, count, latent = training.epochs, len(train_set), vae.latent_dim
+    steps = range(epochs * -(-count // batch_size))
+    arrays = {
+        "train_x": train_set.as_float(),
+        "held_out_x": held_out.as_float(),
+        "orders": [streams["batches"].permutation(count) for _ in range(epochs)],
+        # Drawn batch by batch or at once: the same numbers.
+        "noise": streams["noise"].standard_normal((epochs, count, latent), np.float32),
+        "held_out_noise": streams["validation"].standard_normal(
+            (len(held_out), latent), np.float32
+        ),
+        "learning_rates": [vae_nb.learning_rate_at(step, len(steps), training) for step in steps],
+        "kl_weights": [vae_nb.kl_weight_at(step, len(steps), training) for step in steps],
+        "batch_size": batch_size,
+    }
+    _write(folder, vae, training.gradient_clip_norm, arrays)
 
 
 def count_work(vae, batch):

@@ -14,15 +14,20 @@ import numpy as np
 
 from benchmarks.implementations import IMPLEMENTATIONS
 from benchmarks.machine import Rates, describe
-from benchmarks.problem import count_work, write_problem
+from benchmarks.problem import count_work, write_step
 from benchmarks.worker import Worker
 
+LEARNING_RATE = 1e-4  # small, so that hundreds of steps on one batch stay tame
 CHECKED_STEPS = 10
 TOLERANCE = 1e-4  # norm-wise and relative, for each parameter array
 ROUNDS = 15
 STEPS = 12
 SETTLING_STEPS = 2  # not counted: the others' rounds have emptied the caches
 PAUSE = 0.1  # seconds, in which a library's idle threads stop spinning
+
+
+def ask_steps(worker, count):
+    return worker.ask("steps", count=count, learning_rate=LEARNING_RATE)
 
 
 def check_same(folder, names):
@@ -50,7 +55,7 @@ def check_same(folder, names):
             if worker.missing:
                 click.echo(f"{name} is left out: {worker.missing} is not installed.", err=True)
                 continue
-            losses = worker.ask("steps", count=CHECKED_STEPS)["losses"]
+            losses = ask_steps(worker, CHECKED_STEPS)["losses"]
             path = Path(folder) / "after.npz"
             worker.ask("save", path=str(path))
         with np.load(path) as arrays:
@@ -82,19 +87,19 @@ def measure_batch(batch, rates, names=tuple(IMPLEMENTATIONS)):
         A row for each implementation, with the seconds of every round under "rounds".
     """
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        vae = write_problem(folder, batch)
+        vae = write_step(folder, batch)
         moved, operations = count_work(vae, batch)
         del vae
         workers = [stack.enter_context(Worker(name, folder)) for name in check_same(folder, names)]
         for worker in workers:
-            worker.ask("steps", count=CHECKED_STEPS)  # compile, and touch all memory
+            ask_steps(worker, CHECKED_STEPS)  # compile, and touch all memory
         rounds = {worker.name: [] for worker in workers}
         for _ in range(ROUNDS):
             time.sleep(PAUSE)
             rates.measure()
             for worker in workers:
                 time.sleep(PAUSE)
-                seconds = worker.ask("steps", count=SETTLING_STEPS + STEPS)["seconds"]
+                seconds = ask_steps(worker, SETTLING_STEPS + STEPS)["seconds"]
                 rounds[worker.name].append(seconds[SETTLING_STEPS:])
         return [
             {

@@ -9,10 +9,17 @@ import subprocess
 import sys
 import time
 from contextlib import nullcontext
+from pathlib import Path
 
 import numpy as np
 
 from benchmarks.implementations import IMPLEMENTATIONS, Problem
+
+KL_WEIGHT = 1.0  # of the repeated step
+TRAINING = (
+    *("train_x", "held_out_x", "orders", "noise", "held_out_noise"),
+    *("learning_rates", "kl_weights", "batch_size"),
+)
 
 
 def peak_megabytes():
@@ -38,6 +45,7 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            cwd=Path(__file__).parents[1],
         )
         self.missing = self._answer().get("missing")
 
@@ -75,22 +83,47 @@ def serve(name, folder):
         implementation = IMPLEMENTATIONS[name](problem)
     except ImportError as error:
         return answer(missing=error.name)
-    x = implementation.to_device(problem.array("x"))
-    noises = [implementation.to_device(noise) for noise in problem.array("noise")]
 
-    def steps(count):
+    def steps(count, learning_rate):
+        x = implementation.to_device(problem.array("x"))
+        noises = [implementation.to_device(noise) for noise in problem.array("noise")]
         losses, seconds = [], []
         for number in range(count):
+            noise = noises[number % len(noises)]
             started = time.perf_counter()
-            losses.append(implementation.step(x, noises[number % len(noises)]))
+            losses.append(implementation.step(x, noise, learning_rate, KL_WEIGHT))
             seconds.append(time.perf_counter() - started)
         return {"losses": losses, "seconds": seconds}
+
+    def train():
+        """Seconds since the start and held-out loss, after each epoch."""
+        arrays = {name: problem.array(name) for name in TRAINING}
+        batch_size = arrays["batch_size"].item()
+        to_device = implementation.to_device
+        held_out = to_device(arrays["held_out_x"]), to_device(arrays["held_out_noise"])
+        rates, weights = arrays["learning_rates"].tolist(), arrays["kl_weights"].tolist()
+        schedule = zip(rates, weights, strict=True)
+        started = time.perf_counter()
+        rows = []
+        for order, noise in zip(arrays["orders"], arrays["noise"], strict=True):
+            for start in range(0, len(order), batch_size):
+                batch = slice(start, start + batch_size)
+                x = to_device(arrays["train_x"][order[batch]])
+                implementation.step(x, to_device(noise[batch]), *next(schedule))
+            loss = implementation.held_out(*held_out)
+            rows.append((time.perf_counter() - started, loss))
+        return {"rows": rows}
 
     def save(path):
         np.savez(path, **dict(implementation.parameters()))
         return {}
 
-    commands = {"steps": steps, "save": save, "peak": lambda: {"megabytes": peak_megabytes()}}
+    commands = {
+        "steps": steps,
+        "train": train,
+        "save": save,
+        "peak": lambda: {"megabytes": peak_megabytes()},
+    }
     if name == "vae_nb":
         from vae_nb.threads import worker_threads
     else:

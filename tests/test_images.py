@@ -562,6 +562,21 @@ def test_select_keeps_pictures_names_and_labels_together():
     assert images.select(slice(1, 3)).names == ("picture_1", "picture_2")
 
 
+def test_a_selection_shares_the_pictures_and_can_be_selected_from():
+    images = image_set(6)
+    some = images.select(np.array([5, 0, 3])).select(slice(1, None))
+    assert some.stored is images.stored  # no copy, however large the set
+    assert (some.names, len(some)) == (("picture_0", "picture_3"), 2)
+    assert some.image_shape == images.image_shape
+    expected = images.pixels[[0, 3]]
+    np.testing.assert_array_equal(some.pixels, expected)
+    np.testing.assert_array_equal(some.as_float([1]), images.as_float([3]))
+    np.testing.assert_array_equal(some.as_float(slice(0, 1)), images.as_float([0]))
+    np.testing.assert_allclose(some.mean_image(), expected.mean(axis=0).ravel() / 255, rtol=1e-6)
+    whole = ImageSet(expected.copy(), some.names, some.labels)
+    assert some.fingerprint() == whole.fingerprint()
+
+
 def test_fingerprint_changes_with_pixel_name_label_and_shape():
     images = image_set(3)
     pixels = images.pixels.copy()

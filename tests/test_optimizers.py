@@ -8,7 +8,7 @@ import pytest
 
 import vae_nb.threads
 from vae_nb.gradient_checking import relative_error
-from vae_nb.optimizers import SGD, Adam, gradient_blocks, make_optimizer
+from vae_nb.optimizers import SGD, Adam, make_optimizer
 from vae_nb.threads import BLOCK, worker_threads
 
 SMALL_BLOCK = 64
@@ -52,7 +52,7 @@ def run_both(optimizer, textbook, steps, seed=0):
         noise = rng.standard_normal(size, dtype)
         learning_rate = 0.01 * (1 - step / steps)
         gradients = curvature * optimizer.parameters + noise
-        optimizer.update(gradient_blocks(gradients), learning_rate)
+        optimizer.update(gradients, learning_rate)
         textbook.update(curvature * textbook.theta + noise, learning_rate)
     assert optimizer.parameters.dtype == textbook.theta.dtype == dtype
     return relative_error(optimizer.parameters, textbook.theta)
@@ -87,7 +87,7 @@ def test_adam_goes_over_all_of_an_array_larger_than_a_block():
 
 def test_adams_first_step_is_the_learning_rate_whatever_the_gradients_size():
     parameters = np.zeros(3)
-    Adam(parameters).update(gradient_blocks(np.array([1e-3, -1.0, 1e3])), 0.01)
+    Adam(parameters).update(np.array([1e-3, -1.0, 1e3]), 0.01)
     np.testing.assert_allclose(parameters, [-0.01, 0.01, -0.01], rtol=1e-4)
 
 
@@ -108,7 +108,7 @@ def test_the_bits_do_not_depend_on_the_threads(optimizer_class, monkeypatch):
         rng = np.random.default_rng(0)
         with threads():
             for _ in range(20):
-                optimizer.update(gradient_blocks(rng.standard_normal(1000, np.float32)), 0.1)
+                optimizer.update(rng.standard_normal(1000, np.float32), 0.1)
     np.testing.assert_array_equal(alone, together)
 
 
@@ -117,7 +117,7 @@ def test_parameters_change_in_place_and_gradients_do_not(optimizer_class):
     parameters, gradients = start(20, np.float32), np.ones(20, np.float32)
     before = parameters.copy()
     optimizer = optimizer_class(parameters)
-    optimizer.update(gradient_blocks(gradients), 0.1)
+    optimizer.update(gradients, 0.1)
     assert optimizer.parameters is parameters
     assert np.all(parameters < before)
     np.testing.assert_array_equal(gradients, 1)

@@ -20,7 +20,7 @@ _HOME_OF = {
         "metrics": "active_units encode_set evaluate kl_per_dimension negative_elbo"
         " pixel_distances reconstruction_quality sample_quality",
         "model": "VAE Loss count_parameters reparameterize",
-        "optimizers": "SGD Adam gradient_blocks",
+        "optimizers": "SGD Adam",
         "random_streams": "random_stream",
         "series": "run_series",
         "threads": "worker_threads",

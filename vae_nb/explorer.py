@@ -135,7 +135,7 @@ class LatentExplorer(widgets.VBox):
         if self._moving_together:
             return
         pixels = self._vae.decode(self.z[None])[0].reshape(self._vae.image_shape)
-        self.picture.value = _png(pixels)
+        self.picture.value = png_bytes(pixels)
 
     def _reset(self, _change=None):
         self.z = self._means[self.start.value]
@@ -159,7 +159,7 @@ def _screen_size(image_shape):
     return round(height * scale), round(width * scale)
 
 
-def _png(pixels):
+def png_bytes(pixels):
     """A picture with values in [0, 1], shape (height, width, channels), as PNG bytes."""
     array = np.round(pixels * 255).astype(np.uint8)
     buffer = io.BytesIO()

@@ -268,14 +268,9 @@ def dataset(pictures, labels):
             parts.append(_in_rows(_tiles(pictures[indices], size), columns))
             names += [_printable(label)] + [""] * (label_rows - 1)
             shown += len(indices)
-    heading = _some_of(shown, len(labels), "picture")
-    heading += ", " + _some_of(np.count_nonzero(rows), len(counts), "label")
+    heading = f"{shown} of {len(labels)} pictures, "
+    heading += f"{np.count_nonzero(rows)} of {len(counts)} labels"
     return _montage([(heading, np.concatenate(parts), names)])
-
-
-def _some_of(some, count, noun):
-    plural = noun if count == 1 else f"{noun}s"
-    return f"{count} {plural}" if some == count else f"{some} of {count} {plural}"
 
 
 def architecture(layers):

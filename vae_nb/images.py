@@ -28,9 +28,19 @@ UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 class ImageSet:
     """Pictures of one shape, with their names and labels.
 
+    Parameters
+    ----------
+    stored : ndarray of uint8, shape (m, height, width, channels)
+        The pictures, or more than them: a selection shares the array that it was selected from.
+    names, labels, skipped
+        As below.
+    rows : ndarray of int, shape (n,), or None
+        Which of the stored pictures these are; None means all.
+
     Attributes
     ----------
     pixels : ndarray of uint8, shape (n, height, width, channels)
+        Of a selection a copy, made at each access.
     names : tuple of str
         File names without their extension, for example "1f600_grinning_face".
     labels : tuple of str
@@ -40,18 +50,23 @@ class ImageSet:
         Path and reason of each file that was not loaded.
     """
 
-    pixels: np.ndarray
+    stored: np.ndarray
     names: tuple[str, ...]
     labels: tuple[str, ...]
     skipped: tuple[tuple[str, str], ...] = ()
+    rows: np.ndarray | None = None
 
     def __len__(self):
-        return len(self.pixels)
+        return len(self.names)
+
+    @property
+    def pixels(self):
+        return self.stored if self.rows is None else self.stored[self.rows]
 
     @property
     def image_shape(self):
         """(height, width, channels)."""
-        return self.pixels.shape[1:]
+        return self.stored.shape[1:]
 
     def select(self, indices):
         """Some of the pictures.
@@ -67,9 +82,10 @@ class ImageSet:
             In the order of `indices`; nothing counts as skipped in it.
         """
         positions = np.arange(len(self))[indices]
+        rows = positions if self.rows is None else self.rows[positions]
         names = tuple(self.names[position] for position in positions)
         labels = tuple(self.labels[position] for position in positions)
-        return ImageSet(self.pixels[positions], names, labels)
+        return ImageSet(self.stored, names, labels, rows=rows)
 
     def fingerprint(self):
         """What tells this set from every other: a hash of shape, names, labels and pixels.
@@ -98,7 +114,8 @@ class ImageSet:
         ndarray, shape (batch, pixels)
             In [0, 1].
         """
-        x = self.pixels[indices].reshape(-1, int(np.prod(self.image_shape))).astype(dtype)
+        rows = indices if self.rows is None else self.rows[indices]
+        x = self.stored[rows].reshape(-1, int(np.prod(self.image_shape))).astype(dtype)
         x /= 255
         return x
 
@@ -114,8 +131,9 @@ class ImageSet:
         ndarray, shape (pixels,)
             In [0, 1].
         """
-        # A sum of integers is exact, in whatever order it is taken.
-        total = np.sum(self.pixels, axis=0, dtype=np.int64)
+        total = np.zeros(self.image_shape, np.int64)
+        for row in range(len(self)) if self.rows is None else self.rows:
+            total += self.stored[row]
         return (total.reshape(-1) / (255 * len(self))).astype(dtype)
 
     def batches(self, batch_size, rng, dtype=np.float32):

@@ -175,15 +175,12 @@ class VAE:
             for size, write in layer.gradient_blocks():
                 self.gradient_blocks.append((slice(start, start + size), write))
                 start += size
-        layers = self.layers
-        self.encoder = [layers[name] for name in layers if name.startswith("encoder_")]
-        self.mean_head = layers["mean"]
-        self.log_variance_head = layers["log_variance"]
-        self.decoder = [layers[name] for name in layers if name.startswith("decoder_")]
-        self.decoder.append(layers["output"])
+        layers, depth = list(self.layers.values()), len(model_config.encoder_layers)
+        self.encoder, self.decoder = layers[:depth], layers[depth + 2 :]
+        self.mean_head, self.log_variance_head = layers[depth : depth + 2]
 
         if rng is not None:
-            for layer in layers.values():
+            for layer in layers:
                 layer.initialize(rng)
             self.decoder[-1].weights *= OUTPUT_START_SCALE
 

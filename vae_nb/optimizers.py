@@ -12,19 +12,10 @@ import numpy as np
 from vae_nb.threads import blocks_of, for_each
 
 
-def gradient_blocks(gradients):
-    """An array of gradients as the optimisers take it: in pieces.
-
-    Parameters
-    ----------
-    gradients : ndarray, shape (count,)
-
-    Returns
-    -------
-    list of tuple
-        (where, write) of each piece: a slice of the array, and a function that writes the piece
-        to an array given to it.
-    """
+def _in_blocks(gradients):
+    """A gradient as (where, write) for each block, whichever of the two forms it came in."""
+    if not isinstance(gradients, np.ndarray):
+        return gradients
     slices = blocks_of(gradients.size, 1)
     return [(where, partial(np.copyto, src=gradients[where])) for where in slices]
 
@@ -67,8 +58,8 @@ class Adam:
 
         Parameters
         ----------
-        gradients : list of tuple
-            (where, write) of each piece, as `VAE.gradient_blocks` or `gradient_blocks` has them.
+        gradients : ndarray, shape (count,), or list of tuple
+            The gradient, or what computes it block by block: `VAE.gradient_blocks`.
         learning_rate : float
         """
         self.steps += 1
@@ -94,7 +85,7 @@ class Adam:
             step *= step_size
             self.parameters[where] -= step
 
-        for_each(update_block, gradients)
+        for_each(update_block, _in_blocks(gradients))
 
 
 class SGD:
@@ -127,8 +118,8 @@ class SGD:
 
         Parameters
         ----------
-        gradients : list of tuple
-            (where, write) of each piece, as `VAE.gradient_blocks` or `gradient_blocks` has them.
+        gradients : ndarray, shape (count,), or list of tuple
+            The gradient, or what computes it block by block: `VAE.gradient_blocks`.
         learning_rate : float
         """
 
@@ -142,7 +133,7 @@ class SGD:
             np.multiply(velocity, learning_rate, out=step)
             self.parameters[where] -= step
 
-        for_each(update_block, gradients)
+        for_each(update_block, _in_blocks(gradients))
 
 
 def make_optimizer(parameters, optimizer):

@@ -48,10 +48,7 @@ def worker_threads():
         return
     counts = [library["num_threads"] for library in blas_libraries()]
     threads = min(max(counts, default=os.cpu_count() or 1), MOST_THREADS)
-    with (
-        threadpool_limits(1, user_api="blas"),
-        ThreadPoolExecutor(max(1, threads - 1), "vae_nb") as pool,
-    ):
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
         _workers.pool, _workers.threads = pool, threads
         try:
             yield

@@ -1,0 +1,90 @@
+"""All measurements, in one run: `make bench`, about twenty minutes on two cores.
+
+Writes benchmarks/results.json, for programs, benchmarks/results.md, for people, and
+benchmarks/roofline.png.
+"""
+
+import json
+from contextlib import redirect_stdout
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+
+import vae_nb
+from benchmarks import costs, growth, roofline, time_to_quality, training_step
+from benchmarks.problem import seed_config
+
+BATCHES = (2, 16, 128)
+FOLDER = Path(__file__).parent
+TEXT = """\
+# Measurements
+
+Made by `make bench`. Medians of one run, implementations in turns; a ratio is vae_nb's median over
+the other's, so that less than 1 means that vae_nb is faster, with the quartiles of the rounds' own
+ratios in brackets. The *floor* is the bytes that a step cannot avoid to move over the measured
+bandwidth, plus its floating-point operations over the measured rate of matrix products. Peak MB is
+of a process of its own, with Python and its libraries. Every implementation was first seen to
+compute the same losses and the same parameters for ten steps.
+
+## One training step of the seed architecture
+
+{step}
+## Time to quality: a whole default training
+
+Compiling counts. The held-out loss is at KL weight 1.
+
+{quality}
+## Growth
+
+{growth}
+## Beside the training
+
+{costs}"""
+
+
+def as_markdown(results):
+    """The tables for people.
+
+    Parameters
+    ----------
+    results : dict
+        What results.json holds.
+
+    Returns
+    -------
+    str
+    """
+
+    def text_of(print_table, *arguments):
+        with redirect_stdout(StringIO()) as text:
+            print_table(*arguments)
+        return text.getvalue()
+
+    return TEXT.format(
+        step=text_of(training_step.print_table, results["machine"], results["rows"]),
+        quality=text_of(time_to_quality.print_table, results["time_to_quality"]),
+        growth=text_of(growth.print_table, results["growth"]),
+        costs=text_of(costs.print_table, results["costs"]),
+    )
+
+
+def main():
+    results = training_step.run(BATCHES)
+    results["phases"] = {batch: roofline.measure_phases(batch) for batch in BATCHES}
+    results["costs"] = costs.run()
+    results["time_to_quality"] = time_to_quality.run()
+    results["growth"] = growth.run()
+    config = seed_config()
+    vae = vae_nb.VAE(config.model, config.data.image_shape)
+    figure = roofline.draw(results["machine"], results["rows"], results["phases"], vae)
+    figure.savefig(FOLDER / "roofline.png")
+    text = json.dumps(results, indent=1, default=np.ndarray.item)
+    (FOLDER / "results.json").write_text(text + "\n", encoding="utf-8")
+    markdown = as_markdown(results)
+    (FOLDER / "results.md").write_text(markdown, encoding="utf-8")
+    print(markdown)
+
+
+if __name__ == "__main__":
+    main()
