@@ -2,6 +2,7 @@
 # make lab        the notebooks in JupyterLab
 # make test       style, unit tests, notebooks
 # make test-long  what takes longer: 2000 examples for each property, every configuration (hours)
+# make bench      vae_nb beside PyTorch and JAX: step, training, memory (about twenty minutes)
 # make variants   train every shipped configuration; the table in docs/
 # make notebooks  (maintainers) execute the committed notebooks again
 
@@ -10,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run lab test test-long variants notebooks clean
+.PHONY: run lab test test-long bench variants notebooks clean
 
 run: $(VENV)/ready
 	$(BIN)/vae-nb run
@@ -27,6 +28,9 @@ test-long: $(VENV)/ready-test
 	$(BIN)/python -m pytest --hypothesis-profile=long -m "not long" \
 		tests/test_config.py tests/test_images.py tests/test_losses.py
 	$(BIN)/python -m pytest -m long
+
+bench: $(VENV)/ready-bench
+	$(BIN)/python -m benchmarks
 
 variants: $(VENV)/ready
 	$(BIN)/python tools/train_variants.py
@@ -51,4 +55,8 @@ $(VENV)/ready: pyproject.toml $(VENV)/python
 
 $(VENV)/ready-test: pyproject.toml $(VENV)/python
 	$(BIN)/python -m pip install --quiet --editable ".[test]"
+	@touch $@
+
+$(VENV)/ready-bench: pyproject.toml $(VENV)/python
+	$(BIN)/python -m pip install --quiet --editable ".[bench]"
 	@touch $@

@@ -118,6 +118,20 @@ def test_clip_scale_bounds_the_norm():
 # The loop
 
 
+def test_same_seed_same_bits_with_any_number_of_threads(monkeypatch):
+    monkeypatch.setattr(vae_nb.threads, "BLOCK", 16)
+    trained = []
+    for threads in (1, 2, 4):
+        libraries = [{"num_threads": threads}]
+        monkeypatch.setattr(vae_nb.threads, "blas_libraries", lambda found=libraries: found)
+        vae = small_vae()
+        history = train_small(vae, epochs=20, learning_rate=0.01, gradient_clip_norm=1.0)
+        trained.append((vae.parameters, *history.columns.values()))
+    for others in trained[1:]:
+        for one, other in zip(trained[0], others, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
 def test_same_seed_same_bits_other_seed_others():
     def run(seed, **overrides):
         vae = small_vae(seed)

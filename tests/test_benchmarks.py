@@ -1,0 +1,166 @@
+"""The benchmarks run, say what is missing, and their committed tables are those of their run."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import ROOT
+
+from benchmarks import __main__ as everything
+from benchmarks import growth, roofline, training_step
+from benchmarks.implementations import Problem, VaeNb
+from benchmarks.machine import Rates
+from benchmarks.problem import count_work, seed_config, write_step, write_training
+from benchmarks.worker import Worker
+from vae_nb import VAE, Adam, load_config, load_images, random_stream, train
+
+RESULTS = json.loads((ROOT / "benchmarks" / "results.json").read_text(encoding="utf-8"))
+KEYS = {"implementation", "batch", "median_ms", "min_ms", "peak_mb", "floor_ms"}
+
+
+def test_the_step_is_measured_where_no_peer_is_installed(tmp_path):
+    for name in ("torch", "jax"):
+        text = f"raise ModuleNotFoundError('No module named {name!r}', name={name!r})"
+        (tmp_path / f"{name}.py").write_text(text)
+    path = tmp_path / "step.json"
+    command = [sys.executable, "-m", "benchmarks.training_step", "--batch", "2"]
+    done = subprocess.run(
+        [*command, "--json", str(path)],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines() == [
+        "torch_fused is left out: torch is not installed.",
+        "torch_compile is left out: torch is not installed.",
+        "jax_jit is left out: jax is not installed.",
+    ]
+    results = json.loads(path.read_text())
+    (row,) = results["rows"]
+    assert row.keys() >= KEYS
+    assert (row["implementation"], row["batch"]) == ("vae_nb", 2)
+    assert 0 < row["min_ms"] <= row["median_ms"]
+    assert 0 < row["floor_ms"] < row["median_ms"]
+    assert 50 < row["peak_mb"] < 400
+    assert results["machine"].keys() >= {"processor", "cores", "blas", "threads", "environment"}
+    assert f"| 2 | vae_nb | {row['median_ms']:.1f} " in done.stdout
+
+
+def test_an_implementation_that_computes_something_else_is_refused(tmp_path, monkeypatch):
+    write_step(tmp_path, 2)
+    monkeypatch.setattr(training_step, "TOLERANCE", 0.0)
+    assert training_step.check_same(tmp_path, ["vae_nb"] * 2) == ["vae_nb"] * 2  # to the bit
+    honest = Worker.ask
+
+    def other_losses(worker, command, **values):
+        answer = honest(worker, command, **values)
+        if worker.name == "vae_nb" and "losses" in answer and other_losses.late:
+            answer["losses"][-1] *= 1.01
+        other_losses.late = True
+        return answer
+
+    other_losses.late = False
+    monkeypatch.setattr(Worker, "ask", other_losses)
+    with pytest.raises(SystemExit, match="vae_nb does not compute what vae_nb computes"):
+        training_step.check_same(tmp_path, ["vae_nb"] * 2)
+
+
+def test_the_step_is_the_one_that_training_takes(tmp_path):
+    """The repeated step, by the public names alone."""
+    vae = write_step(tmp_path, 3)
+    problem = Problem(tmp_path)
+    ours = VaeNb(problem)
+    np.testing.assert_array_equal(ours.vae.parameters, vae.parameters)
+    adam = Adam(vae.parameters)
+    x, noise = problem.array("x"), problem.array("noise")
+    for draw in noise[:3]:
+        loss = ours.step(x, draw, 1e-3, 2.0)
+        assert loss == vae.loss_and_gradients(x, draw, 2.0).total
+        adam.update(vae.gradients, 1e-3)
+    np.testing.assert_array_equal(ours.vae.parameters, vae.parameters)
+
+
+def test_the_timed_training_is_that_of_train(tmp_path):
+    config = load_config("config.json", {"training.epochs": 2})
+    write_training(tmp_path, config)
+    with Worker("vae_nb", tmp_path) as worker:
+        rows = worker.ask("train")["rows"]
+    sets = load_images(config.data).split(config.data.validation_split, config.training.seed)
+    weights = random_stream(config.training.seed, "weights")
+    vae = VAE(config.model, config.data.image_shape, weights)
+    history = train(vae, *sets, config.training, config.data.batch_size, progress=False)
+    expected = history["validation_reconstruction"] + history["validation_kl"]
+    np.testing.assert_allclose([loss for _, loss in rows], expected, rtol=1e-6)
+
+
+def test_work_is_counted_by_hand():
+    config = seed_config(
+        model={
+            "latent_dim": 2,
+            "encoder_layers": [{"units": 3, "activation": "relu"}],
+            "decoder_layers": [{"units": 4, "activation": "relu"}],
+        }
+    )
+    vae = VAE(config.model, (1, 5, 1))
+    weights = 5 * 3 + 3 * 2 + 3 * 2 + 2 * 4 + 4 * 5
+    biases = 3 + 2 + 2 + 4 + 5
+    moved, operations = count_work(vae, batch=7)
+    assert moved == 4 * (weights + (weights - 15) + 6 * (weights + biases))
+    assert operations == 2 * 7 * (2 * weights + (weights - 15))
+
+
+def test_a_floor_is_bytes_and_operations():
+    rates = Rates()
+    rates.bandwidths, rates.gemm_rates = [1e9, 2e9, 4e9], [1e12]
+    assert rates.floor_seconds(2e9, 3e12) == 4
+    rates.measure()
+    assert min(rates.bandwidths[-1], rates.gemm_rates[-1]) > 1e8
+
+
+def test_memory_grows_by_the_pictures_alone():
+    command = [sys.executable, "-m", "benchmarks.growth", "--pictures"]
+    rows = []
+    for count in (2000, 20_000):
+        done = subprocess.run([*command, str(count)], capture_output=True, check=True, cwd=ROOT)
+        rows.append(json.loads(done.stdout))
+    grown = rows[1]["peak_mb"] - rows[0]["peak_mb"]
+    pictures = rows[1]["picture_mb"] - rows[0]["picture_mb"]
+    assert pictures == pytest.approx(18_000 * 64 * 64 * 3 / 2**20)
+    assert grown < 1.1 * pictures
+
+
+def test_the_committed_tables_are_those_of_the_run():
+    text = (ROOT / "benchmarks" / "results.md").read_text(encoding="utf-8")
+    assert everything.as_markdown(RESULTS) == text
+    implementations = {row["implementation"] for row in RESULTS["rows"]}
+    assert implementations == {"vae_nb", "torch_fused", "torch_compile", "jax_jit"}
+    assert {row["batch"] for row in RESULTS["rows"]} == {2, 16, 128}
+    assert max(row["parameters"] for row in RESULTS["growth"]["parameters"]) > 9e7
+    assert [row["batch"] for row in RESULTS["growth"]["batch"]] == list(growth.BATCHES)
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.es.md"])
+def test_the_readme_quotes_the_run(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    table = (ROOT / "benchmarks" / "results.md").read_text(encoding="utf-8")
+    for row in RESULTS["rows"]:
+        start = f"| {row['batch']} | {row['implementation']} |"
+        (line,) = (line for line in table.splitlines() if line.startswith(start))
+        assert line in text
+    assert "](benchmarks/roofline.png)" in text
+
+
+def test_the_roofline_is_drawn():
+    vae = VAE(seed_config().model, (64, 64, 3))
+    phases = {int(batch): seconds for batch, seconds in RESULTS["phases"].items()}
+    figure = roofline.draw(RESULTS["machine"], RESULTS["rows"], phases, vae)
+    roof, bars = figure.axes[:2]
+    assert {line.get_label() for line in roof.lines} >= {"vae_nb (NumPy)", "JAX jit"}
+    measured = sum(bar.get_height() for bar in bars.patches if bar.get_x() < -0.2)
+    assert measured == pytest.approx(1e3 * sum(phases[2].values()))
