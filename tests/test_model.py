@@ -249,6 +249,7 @@ def test_the_gradient_in_blocks_is_that_of_the_layers(block, monkeypatch):
     expected, x, noise = small_problem()
     loss = expected.loss_and_gradients(x, noise, 3.0)
     monkeypatch.setattr(vae_nb.threads, "BLOCK", block)
+    monkeypatch.setattr(vae_nb.threads, "blas_libraries", lambda: [{"num_threads": 3}])
     for threads in (nullcontext, worker_threads):
         vae, x, noise = small_problem()
         with threads():
@@ -276,6 +277,28 @@ def test_the_gradients_norm_is_known_without_the_gradient(dtype):
     twin.scale_gradients(0.25)
     np.testing.assert_array_equal(twin.gradients, 0.25 * before)
     np.testing.assert_allclose(twin.gradient_norm(), 0.25 * norm, rtol=rtol)
+
+
+def test_a_norm_that_cancels_is_no_error():
+    """The images of a batch pull against one another: rounding leaves a sum of squares below 0."""
+    vae = VAE(model_config([(8, "relu")], [(8, "relu")]), (6, 6, 1), dtype=np.float32)
+    for seed in range(30):
+        x = np.random.default_rng(seed).random((24, 36), np.float32)
+        vae.center_on(x.mean(axis=0))
+        vae.loss_and_gradients(x, np.zeros((24, 2), np.float32))
+        assert 0 <= vae.gradient_norm() < 1e-2
+    vae.layers["output"].biases[0] = np.nan
+    vae.loss_and_gradients(x, np.zeros((24, 2), np.float32))
+    assert np.isnan(vae.gradient_norm())  # what is no number is not taken for 0
+
+
+@pytest.mark.parametrize("scalar", [np.float64, float, np.float32])
+def test_no_scalar_changes_the_dtype(scalar):
+    vae = VAE(model_config([(5, "relu")], [(4, "cosh")]), (2, 2, 1), np.random.default_rng(0))
+    vae.loss_and_gradients(np.ones((3, 4)), np.zeros((3, 2)), scalar(2))
+    vae.scale_gradients(scalar(0.5))
+    for layer in vae.layers.values():
+        assert layer.weights_gradient.dtype == layer.biases_gradient.dtype == np.float32
 
 
 def test_gradients_stay_those_of_their_loss_whatever_is_computed_after():

@@ -103,6 +103,7 @@ def test_sgd_is_the_textbook_momentum(size, momentum, monkeypatch):
 def test_the_bits_do_not_depend_on_the_threads(optimizer_class, monkeypatch):
     monkeypatch.setattr(vae_nb.threads, "BLOCK", SMALL_BLOCK)
     alone, together = (start(1000, np.float32) for _ in range(2))
+    monkeypatch.setattr(vae_nb.threads, "blas_libraries", lambda: [{"num_threads": 3}])
     for parameters, threads in ((alone, nullcontext), (together, worker_threads)):
         optimizer = optimizer_class(parameters)
         rng = np.random.default_rng(0)
@@ -121,6 +122,15 @@ def test_parameters_change_in_place_and_gradients_do_not(optimizer_class):
     assert optimizer.parameters is parameters
     assert np.all(parameters < before)
     np.testing.assert_array_equal(gradients, 1)
+
+
+@pytest.mark.parametrize("optimizer_class", [Adam, SGD])
+@pytest.mark.parametrize("size", [4, 11])
+def test_a_gradient_of_another_length_is_refused(optimizer_class, size):
+    parameters = np.zeros(10)
+    with pytest.raises(ValueError, match=rf"gradients \({size},\) for parameters \(10,\)"):
+        optimizer_class(parameters).update(np.ones(size), 0.1)
+    np.testing.assert_array_equal(parameters, 0)
 
 
 def test_the_configuration_chooses_the_optimizer():

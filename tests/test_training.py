@@ -279,7 +279,7 @@ def test_without_progress_nothing_is_printed(capfd):
 def test_progress_shows_the_losses(capfd):
     train(small_vae(), *SETS, training_config(epochs=2), 4)
     out, err = capfd.readouterr()
-    assert re.search(r"Training: 100%.*2/2.*loss \d+, held-out \d+ nats per image", out + err)
+    assert re.search(r"Training: 100%.*2/2.*loss \d+, held-out \d+ nats", out + err)
 
 
 # Early stopping

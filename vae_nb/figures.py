@@ -268,9 +268,14 @@ def dataset(pictures, labels):
             parts.append(_in_rows(_tiles(pictures[indices], size), columns))
             names += [_printable(label)] + [""] * (label_rows - 1)
             shown += len(indices)
-    heading = f"{shown} of {len(labels)} pictures, "
-    heading += f"{np.count_nonzero(rows)} of {len(counts)} labels"
+    heading = _some_of(shown, len(labels), "picture")
+    heading += ", " + _some_of(np.count_nonzero(rows), len(counts), "label")
     return _montage([(heading, np.concatenate(parts), names)])
+
+
+def _some_of(some, count, noun):
+    plural = noun if count == 1 else f"{noun}s"
+    return f"{count} {plural}" if some == count else f"{some} of {count} {plural}"
 
 
 def architecture(layers):
@@ -687,7 +692,7 @@ def sliders(picture, z, names):
     z, names = np.asarray(z, float), [_printable(name) for name in names]
     values = [f"{value:.2f}".replace("-", "−") for value in np.round(z, 2) + 0.0]
     tile = _tiles(picture, 320)
-    track, height = 280, 26 * len(z)
+    track, height = 280, (26 if len(z) <= 32 else 17) * len(z)
     limit = max(3, math.ceil(np.abs(z).max()))
     picture_height, picture_width, _ = tile.shape
     left = 3 * MARGIN + picture_width + _widest(names) + NAME_GAP

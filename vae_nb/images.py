@@ -97,8 +97,9 @@ class ImageSet:
         str
             SHA-256 in hexadecimal.
         """
-        digest = hashlib.sha256(repr((self.pixels.shape, self.names, self.labels)).encode())
-        digest.update(np.ascontiguousarray(self.pixels))
+        pixels = np.ascontiguousarray(self.pixels)
+        digest = hashlib.sha256(repr((pixels.shape, self.names, self.labels)).encode())
+        digest.update(pixels)
         return digest.hexdigest()
 
     def as_float(self, indices=slice(None), dtype=np.float32):

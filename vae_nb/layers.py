@@ -167,8 +167,7 @@ class Dense:
     def __init__(self, weights, biases, activation):
         self.weights = weights
         self.biases = biases
-        inputs, units = weights.shape
-        self.widens = units > inputs
+        self.widens = weights.shape[1] > weights.shape[0]
         self.matrix = weights.T if self.widens else weights
         self.activation_name = activation
         self.activation = ACTIVATIONS[activation]
@@ -182,10 +181,9 @@ class Dense:
         ----------
         rng : numpy.random.Generator
         """
-        inputs, units = self.weights.shape
         for row in self.weights:
-            row[:] = rng.standard_normal(units, dtype=row.dtype)
-        self.weights *= self.activation.weight_scale / math.sqrt(inputs)
+            row[:] = rng.standard_normal(len(row), dtype=row.dtype)
+        self.weights *= self.activation.weight_scale / math.sqrt(len(self.weights))
         self.biases[:] = self.activation.bias
 
     def forward(self, x):
@@ -257,8 +255,9 @@ class Dense:
         example; here with the products between examples.
         """
         x, gradient = self._gradient_x, self._gradient
-        # The biases are weights of an input that is always 1.
-        return float(np.sum((x @ x.T + 1.0) * (gradient @ gradient.T), dtype=np.float64))
+        # The biases are weights of an input that is always 1. Where the images' gradients cancel,
+        # rounding can leave less than 0.
+        return max(float(np.sum((x @ x.T + 1.0) * (gradient @ gradient.T), dtype=np.float64)), 0.0)
 
     def scale_gradient(self, scale):
         """Multiply the gradients of weights and biases.
@@ -267,10 +266,10 @@ class Dense:
         ----------
         scale : float
         """
-        self._gradient = self._gradient * scale
+        self._gradient = self._gradient * float(scale)  # a NumPy scalar would change the dtype
 
     def gradient_blocks(self):
-        """The gradient of weights and biases in pieces that fit into a processor's cache.
+        """The gradient of weights and biases in blocks.
 
         Returns
         -------
@@ -286,9 +285,8 @@ class Dense:
         return list(zip(sizes, writes, strict=True))
 
     def _write_gradient(self, rows, out):
-        left, right = self._gradient_x, self._gradient
-        if self.widens:
-            left, right = right, left
+        factors = self._gradient_x, self._gradient
+        left, right = reversed(factors) if self.widens else factors
         long, short = self.matrix.shape
         size = (rows.stop - rows.start) * short
         np.matmul(left[:, rows].T, right, out=out[:size].reshape(-1, short))

@@ -13,7 +13,7 @@ from vae_nb.losses import (
     kl_divergence,
     kl_divergence_gradient,
 )
-from vae_nb.threads import blocks_of, for_each
+from vae_nb.threads import in_blocks
 
 # exp(30) is about 1e13: far beyond any useful variance, and its square is far below the largest
 # float32. Outside the bound the log-variance is constant, and its gradient is that of a constant.
@@ -55,13 +55,6 @@ def reparameterize(mean, log_variance, noise):
     Kingma & Welling (2014), "Auto-Encoding Variational Bayes", section 2.4.
     """
     return mean + np.exp(0.5 * log_variance) * noise
-
-
-def _average(reconstruction, mean, log_variance, kl_weight):
-    """The loss of a batch from each image's reconstruction loss, of shape (batch,)."""
-    reconstruction = float(np.mean(reconstruction))
-    kl = float(np.mean(kl_divergence(mean, log_variance)))
-    return Loss(reconstruction + kl_weight * kl, reconstruction, kl)
 
 
 def layer_shapes(model_config, image_shape):
@@ -191,9 +184,9 @@ class VAE:
 
     @property
     def gradients(self):
-        """The gradient that the last `loss_and_gradients` found, computed anew at each access.
+        """The gradient that the last `loss_and_gradients` found: a new array at each access.
 
-        An ndarray of the shape of `parameters`.
+        An ndarray of the shape of `parameters`; changing it changes nothing else.
         """
         gradients = np.empty_like(self.parameters)
         for where, write in self.gradient_blocks:
@@ -211,7 +204,7 @@ class VAE:
         return self._views_of(self.parameters)
 
     def named_gradients(self):
-        """The arrays of `gradients` by the names of their parameters.
+        """The arrays of `gradients`, copies as it is, by the names of their parameters.
 
         Returns
         -------
@@ -240,10 +233,7 @@ class VAE:
         -------
         float
         """
-        squares = []
-        layers = list(self.layers.values())
-        for_each(lambda layer: squares.append(layer.squared_gradient_norm()), layers)
-        return math.sqrt(math.fsum(squares))  # an exact sum: whatever their order
+        return math.sqrt(sum(layer.squared_gradient_norm() for layer in self.layers.values()))
 
     def scale_gradients(self, scale):
         """Multiply the gradient that the last `loss_and_gradients` found.
@@ -355,12 +345,16 @@ class VAE:
         Kingma & Welling (2014), "Auto-Encoding Variational Bayes", equation 10; the weight is
         beta of Higgins et al. (2017), "beta-VAE", equation 4.
         """
-        mean, log_variance, logits = self._forward(x, noise)
-        return _average(bernoulli_loss(logits, x), mean, log_variance, kl_weight)
+        return self._forward(np.asarray(x, self.dtype), noise, kl_weight)[0]
 
-    def _forward(self, x, noise):
+    def _forward(self, x, noise, kl_weight):
         mean, log_variance = self.encode(x)
-        return mean, log_variance, self.decode_logits(reparameterize(mean, log_variance, noise))
+        logits = self.decode_logits(reparameterize(mean, log_variance, noise))
+        losses = in_blocks(bernoulli_loss, np.empty(len(x), self.dtype), logits, x)
+        reconstruction = float(np.mean(losses))
+        kl = float(np.mean(kl_divergence(mean, log_variance)))
+        loss = Loss(reconstruction + kl_weight * kl, reconstruction, kl)
+        return loss, mean, log_variance, logits
 
     def loss_and_gradients(self, x, noise, kl_weight=1.0):
         """The loss at given noise, and its gradient: `gradients`, or `gradient_blocks`.
@@ -380,19 +374,13 @@ class VAE:
         """
         x = np.asarray(x, self.dtype)
         noise = np.asarray(noise, self.dtype)
-        mean, log_variance, logits = self._forward(x, noise)
-        batch, pixels = logits.shape
-        reconstruction = np.empty(batch, self.dtype)
-        gradient = np.empty_like(logits)  # (batch, pixels)
+        kl_weight = float(kl_weight)  # a NumPy scalar would change the dtype
+        loss, mean, log_variance, logits = self._forward(x, noise, kl_weight)
+        batch = len(x)
 
-        def compare(images):
-            reconstruction[images] = bernoulli_loss(logits[images], x[images])
-            gradient[images] = bernoulli_loss_gradient(logits[images], x[images])
-            gradient[images] /= batch  # the loss is a mean over the batch
-
-        for_each(compare, blocks_of(batch, 4 * pixels))  # four arrays of this size at once
-        loss = _average(reconstruction, mean, log_variance, kl_weight)
-
+        # (batch, pixels)
+        gradient = in_blocks(bernoulli_loss_gradient, np.empty_like(logits), logits, x)
+        gradient /= batch  # the loss is a mean over the batch
         for layer in reversed(self.decoder):
             gradient = layer.backward(gradient)
         z_gradient = gradient  # (batch, latent)

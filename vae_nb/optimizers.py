@@ -1,7 +1,7 @@
 """Adam and SGD with momentum, on one flat array of parameters, in place.
 
 An update goes over the parameters block by block: a block with its gradient and its moments stays
-in the processor's cache while all operations go over it, and several threads share the blocks.
+in the processor's caches while all operations go over it, and several threads share the blocks.
 """
 
 import math
@@ -12,10 +12,12 @@ import numpy as np
 from vae_nb.threads import blocks_of, for_each
 
 
-def _in_blocks(gradients):
+def _in_blocks(gradients, parameters):
     """A gradient as (where, write) for each block, whichever of the two forms it came in."""
     if not isinstance(gradients, np.ndarray):
         return gradients
+    if gradients.shape != parameters.shape:
+        raise ValueError(f"gradients {gradients.shape} for parameters {parameters.shape}")
     slices = blocks_of(gradients.size, 1)
     return [(where, partial(np.copyto, src=gradients[where])) for where in slices]
 
@@ -85,7 +87,7 @@ class Adam:
             step *= step_size
             self.parameters[where] -= step
 
-        for_each(update_block, _in_blocks(gradients))
+        for_each(update_block, _in_blocks(gradients, self.parameters))
 
 
 class SGD:
@@ -133,7 +135,7 @@ class SGD:
             np.multiply(velocity, learning_rate, out=step)
             self.parameters[where] -= step
 
-        for_each(update_block, _in_blocks(gradients))
+        for_each(update_block, _in_blocks(gradients, self.parameters))
 
 
 def make_optimizer(parameters, optimizer):

@@ -7,22 +7,22 @@ take the cores from ours: while ours work, BLAS uses one.
 
 import contextvars
 import os
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from threading import Lock
-from types import SimpleNamespace
 
 import numpy as np
 from threadpoolctl import threadpool_info, threadpool_limits
 
-# Elements in a block. A few blocks stay in a core's cache while several operations go over them;
-# in smaller ones the threads would wait for Python's lock more than they compute.
+# Elements in a block: a megabyte of float32. The handful of blocks that an update goes over stays
+# in the last cache before the memory; in much smaller ones the threads wait for Python's lock.
 BLOCK = 262144
 
 # Each operation on a block takes Python's lock for about a tenth of its time.
 MOST_THREADS = 4
 
-_workers = SimpleNamespace(pool=None, threads=1)
+# A pool, and how many threads work on a task: the caller's and the pool's.
+_workers = contextvars.ContextVar("workers", default=(None, 1))
 
 
 def blas_libraries():
@@ -41,19 +41,21 @@ def worker_threads():
     """Within it, `for_each` uses several threads, and BLAS one.
 
     There are as many as BLAS had (the environment's OPENBLAS_NUM_THREADS, for example), but at
-    most four. What is computed does not depend on their number, to the bit.
+    most four; as many as the machine has cores where BLAS is one that threadpoolctl does not know,
+    and then BLAS is left as it is. Otherwise what is computed does not depend on the number of
+    threads, to the bit.
     """
-    if _workers.pool is not None:
+    if _workers.get()[0] is not None:
         yield
         return
     counts = [library["num_threads"] for library in blas_libraries()]
     threads = min(max(counts, default=os.cpu_count() or 1), MOST_THREADS)
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
-        _workers.pool, _workers.threads = pool, threads
+        token = _workers.set((pool, threads))
         try:
             yield
         finally:
-            _workers.pool, _workers.threads = None, 1
+            _workers.reset(token)
 
 
 def for_each(function, items):
@@ -76,14 +78,41 @@ def for_each(function, items):
                 return
             function(item)
 
-    helpers = min(_workers.threads, len(items)) - 1
+    pool, threads = _workers.get()
     # NumPy's error settings (np.errstate) live in the caller's context.
-    futures = [_workers.pool.submit(contextvars.copy_context().run, work) for _ in range(helpers)]
+    helpers = range(min(threads, len(items)) - 1)
+    futures = [pool.submit(contextvars.copy_context().run, work) for _ in helpers]
     try:
         work()
     finally:
-        for future in futures:
-            future.result()
+        wait(futures)  # nobody writes any more, whatever happened
+    for future in futures:
+        future.result()
+
+
+def in_blocks(function, out, *arrays):
+    """Compute an array row by row from other arrays' rows, several rows at a time.
+
+    Parameters
+    ----------
+    function : callable
+        From some rows of each of the arrays to those rows of `out`.
+    out : ndarray, shape (n, ...)
+        Filled.
+    arrays : ndarrays, shape (n, width)
+
+    Returns
+    -------
+    ndarray
+        `out`.
+    """
+
+    def compute(rows):
+        out[rows] = function(*(array[rows] for array in arrays))
+
+    # A function makes a few arrays of a block's size on its way.
+    for_each(compute, blocks_of(len(out), 4 * arrays[0].shape[1]))
+    return out
 
 
 def blocks_of(rows, width):

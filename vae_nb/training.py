@@ -203,7 +203,7 @@ def train(
         for column, value in zip(HISTORY_COLUMNS, row, strict=True):
             columns[column].append(value)
         epochs.set_postfix_str(
-            f"loss {train_losses[0]:.0f}, held-out {total:.0f} nats per image", refresh=False
+            f"loss {train_losses[0]:.0f}, held-out {total:.0f} nats", refresh=False
         )
         if on_epoch_end is not None:
             on_epoch_end(vae, columns)
