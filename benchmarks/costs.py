@@ -20,7 +20,7 @@ def import_seconds():
     """Importing vae_nb, with what a training needs, in fresh processes: without Python's start."""
     code = (
         "import time; t = time.perf_counter(); import vae_nb; "
-        "vae_nb.load_config, vae_nb.load_images, vae_nb.VAE, vae_nb.train; "
+        "vae_nb.load_config, vae_nb.load_images, vae_nb.VAE, vae_nb.train; import tqdm.auto; "
         "print(time.perf_counter() - t)"
     )
     seconds = []

@@ -53,13 +53,13 @@ class VaeNb:
         }
         model["latent_dim"] = len(problem.array("mean.biases"))
         pixels = len(problem.array("mean_image"))
-        side = round((pixels / 3) ** 0.5)
-        self.vae = vae_nb.VAE(config_from_dict({"model": model}).model, (side, pixels // side, 1))
+        self.vae = vae_nb.VAE(config_from_dict({"model": model}).model, (1, pixels, 1))
         self.vae.mean_image[:] = problem.array("mean_image")
         for name, parameter in self.vae.named_parameters().items():
             parameter[:] = problem.array(name)
         self.adam = vae_nb.Adam(self.vae.parameters, BETA1, BETA2, EPSILON)
         self.clip_scale = vae_nb.clip_scale
+        self.version = f"numpy {np.__version__}"
         self.problem = problem
 
     def to_device(self, array):
@@ -131,6 +131,7 @@ class Torch:
             self.model.parameters(), betas=(BETA1, BETA2), eps=EPSILON, fused=True
         )
         self.torch = torch
+        self.version = f"torch {torch.__version__}, {torch.get_num_threads()} threads"
 
     def step(self, x, noise, learning_rate, kl_weight):
         self.adam.param_groups[0]["lr"] = learning_rate
@@ -172,6 +173,7 @@ class Jax:
 
         activations = {"linear": lambda x: x, "relu": jax.nn.relu, "cosh": jnp.cosh}
         self.to_device = jnp.asarray
+        self.version = f"jax {jax.__version__}"
         self.block_until_ready = jax.block_until_ready
         arrays = [
             f"{name}.{part}" for name in problem.activations for part in ("weights", "biases")

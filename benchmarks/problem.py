@@ -15,7 +15,7 @@ NOISE_DRAWS = 10
 
 
 def seed_config(**values):
-    """The defaults of the schema: the seed architecture, Adam, no limit on the gradient."""
+    """The defaults of the schema: the seed architecture and Adam."""
     return config_from_dict(values)
 
 
@@ -29,6 +29,8 @@ def _write(folder, vae, clip_norm, arrays):
 
 def write_step(folder, batch, config=None):
     """Write parameters, one batch and its noise to a folder: a step to be repeated.
+
+    Without a limit on the gradient's norm, which costs the peers more than vae_nb.
 
     Parameters
     ----------
@@ -103,7 +105,8 @@ def count_work(vae, batch):
     -------
     moved : int
         Bytes: weights read forward, and once more backward but for the first layer's; parameters
-        and both moments of Adam read and written. The gradient need not be written anywhere.
+        and both moments of Adam read and written, after the whole way back (a limit on the
+        gradient's norm needs that order). The gradient need not be written anywhere.
     operations : int
         Floating-point operations of the matrix products; no gradient of the pictures.
     """

@@ -50,7 +50,7 @@ def measure_phases(batch):
                 phase()
                 times.append(time.perf_counter())
             seconds.append(np.diff(times))
-    forward, both, update = np.median(seconds[SETTLING_STEPS:], axis=0)
+    forward, both, update = np.median(seconds[SETTLING_STEPS:], axis=0).tolist()
     return {"forward": forward, "backward": max(0.0, both - forward), "update": update}
 
 

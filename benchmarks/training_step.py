@@ -78,7 +78,7 @@ def measure_batch(batch, rates, names=tuple(IMPLEMENTATIONS)):
     Parameters
     ----------
     batch : int
-    rates : vae_nb.benchmarks.machine.Rates
+    rates : benchmarks.machine.Rates
     names : sequence of str
 
     Returns
@@ -94,16 +94,18 @@ def measure_batch(batch, rates, names=tuple(IMPLEMENTATIONS)):
         for worker in workers:
             ask_steps(worker, CHECKED_STEPS)  # compile, and touch all memory
         rounds = {worker.name: [] for worker in workers}
-        for _ in range(ROUNDS):
+        for number in range(ROUNDS):
             time.sleep(PAUSE)
             rates.measure()
-            for worker in workers:
+            first = number % len(workers)
+            for worker in workers[first:] + workers[:first]:
                 time.sleep(PAUSE)
                 seconds = ask_steps(worker, SETTLING_STEPS + STEPS)["seconds"]
                 rounds[worker.name].append(seconds[SETTLING_STEPS:])
         return [
             {
                 "implementation": worker.name,
+                "version": worker.version,
                 "batch": batch,
                 "median_ms": 1e3 * float(np.median(rounds[worker.name])),
                 "min_ms": 1e3 * float(np.min(rounds[worker.name])),
@@ -134,7 +136,8 @@ def print_table(machine, rows):
     click.echo(
         f"{machine['processor']}, {machine['cores']} cores, {machine['blas']}, "
         f"{machine['threads']} threads; {machine['bandwidth_gb_s']:.0f} GB/s, "
-        f"{machine['gemm_gflop_s']:.0f} GFLOP/s (medians of this run)\n"
+        f"{machine['gemm_gflop_s']:.0f} GFLOP/s (medians of this run). "
+        f"{'; '.join(dict.fromkeys(row['version'] for row in rows))}.\n"
     )
     click.echo(
         "| batch | implementation | median ms | least ms | peak MB | median / floor |"

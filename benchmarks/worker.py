@@ -5,6 +5,7 @@ threads disturb no other's.
 """
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -23,12 +24,12 @@ TRAINING = (
 
 
 def peak_megabytes():
-    """The most memory that this process has had, in units of 2**20 bytes."""
+    """The most memory that this process has had, in units of 2**20 bytes. Not on Windows."""
     try:
         with open("/proc/self/status") as status:
             line = next(line for line in status if line.startswith("VmHWM"))
         return int(line.split()[1]) / 1024
-    except OSError:  # no Linux
+    except (OSError, StopIteration):  # no Linux, or one that does not tell
         import resource
 
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -38,7 +39,7 @@ def peak_megabytes():
 class Worker:
     """The parent's end of such a process."""
 
-    def __init__(self, name, folder):
+    def __init__(self, name, folder, environment=None):
         self.name = name
         self.process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.worker", name, str(folder)],
@@ -46,8 +47,11 @@ class Worker:
             stdout=subprocess.PIPE,
             text=True,
             cwd=Path(__file__).parents[1],
+            env=os.environ | (environment or {}),
         )
-        self.missing = self._answer().get("missing")
+        ready = self._answer()
+        self.missing = ready.get("missing")
+        self.version = ready.get("version")
 
     def _answer(self):
         line = self.process.stdout.readline()
@@ -82,7 +86,7 @@ def serve(name, folder):
     try:
         implementation = IMPLEMENTATIONS[name](problem)
     except ImportError as error:
-        return answer(missing=error.name)
+        return answer(missing=error.name or str(error))
 
     def steps(count, learning_rate):
         x = implementation.to_device(problem.array("x"))
@@ -129,7 +133,7 @@ def serve(name, folder):
     else:
         worker_threads = nullcontext
     with worker_threads():
-        answer(ready=True)
+        answer(version=implementation.version)
         for line in sys.stdin:
             values = json.loads(line)
             answer(**commands[values.pop("command")](**values))

@@ -697,8 +697,7 @@ def sliders(picture, z, names):
     picture_height, picture_width, _ = tile.shape
     left = 3 * MARGIN + picture_width + _widest(names) + NAME_GAP
     full_height = 2 * MARGIN + max(picture_height, height + LINE)
-    full_width = left + track + NAME_GAP + _widest(values) + MARGIN
-    figure, _ = _figure(full_width, full_height)
+    figure, _ = _figure(left + track + NAME_GAP + _widest(values) + MARGIN, full_height)
     _image(figure, MARGIN, (full_height - picture_height) // 2, tile)
     axes = _axes(figure, left, (full_height - LINE - height) // 2, track, height)
     y = np.arange(len(z))

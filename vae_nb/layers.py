@@ -12,7 +12,7 @@ from functools import partial
 
 import numpy as np
 
-from vae_nb.threads import blocks_of, for_each
+from vae_nb.threads import blocks_of, for_each, in_threads
 
 
 def sigmoid(x):
@@ -94,6 +94,11 @@ ACTIVATIONS = {  # the function and its derivative, of the pre-activation a
 PARTS = 8
 
 
+def _blocks(matrix):
+    """Blocks of rows to share among threads; one block where BLAS has threads of its own."""
+    return blocks_of(*matrix.shape) if in_threads() else [slice(0, len(matrix))]
+
+
 def _times_long(vectors, matrix):
     """vectors @ matrix.T, where the matrix (long, short) has many more rows than columns.
 
@@ -107,14 +112,13 @@ def _times_long(vectors, matrix):
     ndarray, shape (batch, long)
     """
     product = np.empty((len(vectors), len(matrix)), np.result_type(vectors, matrix))
-
     columns = np.ascontiguousarray(vectors.T)  # (short, batch)
 
     def multiply(rows):
         # For few vectors this is faster than vectors @ matrix[rows].T
         product[:, rows] = (matrix[rows] @ columns).T
 
-    for_each(multiply, blocks_of(*matrix.shape))
+    for_each(multiply, _blocks(matrix))
     return product
 
 
@@ -130,18 +134,16 @@ def _sum_over_long(vectors, matrix):
     -------
     ndarray, shape (batch, short)
     """
-    blocks = blocks_of(*matrix.shape)
-    parts = [blocks[part::PARTS] for part in range(min(PARTS, len(blocks)))]
-    sums = np.empty((len(parts), len(vectors), matrix.shape[1]), np.result_type(vectors, matrix))
+    blocks = _blocks(matrix)
+    shape = (min(PARTS, len(blocks)), len(vectors), matrix.shape[1])
+    sums = np.zeros(shape, np.result_type(vectors, matrix))
 
     def multiply(part):
-        first, *others = parts[part]
-        np.matmul(vectors[:, first], matrix[first], out=sums[part])
-        for rows in others:
+        for rows in blocks[part::PARTS]:
             sums[part] += vectors[:, rows] @ matrix[rows]
 
-    for_each(multiply, range(len(parts)))
-    return sums[0] if len(parts) == 1 else np.sum(sums, axis=0)
+    for_each(multiply, range(len(sums)))
+    return np.sum(sums, axis=0)
 
 
 class Dense:

@@ -353,8 +353,7 @@ class VAE:
         losses = in_blocks(bernoulli_loss, np.empty(len(x), self.dtype), logits, x)
         reconstruction = float(np.mean(losses))
         kl = float(np.mean(kl_divergence(mean, log_variance)))
-        loss = Loss(reconstruction + kl_weight * kl, reconstruction, kl)
-        return loss, mean, log_variance, logits
+        return Loss(reconstruction + kl_weight * kl, reconstruction, kl), mean, log_variance, logits
 
     def loss_and_gradients(self, x, noise, kl_weight=1.0):
         """The loss at given noise, and its gradient: `gradients`, or `gradient_blocks`.

@@ -36,6 +36,11 @@ def blas_libraries():
     return [entry for entry in threadpool_info() if entry["user_api"] == "blas"]
 
 
+def in_threads():
+    """Whether `worker_threads` holds here."""
+    return _workers.get()[0] is not None
+
+
 @contextmanager
 def worker_threads():
     """Within it, `for_each` uses several threads, and BLAS one.
@@ -45,7 +50,7 @@ def worker_threads():
     and then BLAS is left as it is. Otherwise what is computed does not depend on the number of
     threads, to the bit.
     """
-    if _workers.get()[0] is not None:
+    if in_threads():
         yield
         return
     counts = [library["num_threads"] for library in blas_libraries()]
