@@ -80,23 +80,12 @@ def draw(machine, rows, phases, vae):
     intensities = [operations / moved for moved, operations in work.values()]
     x = np.geomspace(min(intensities) / 2, max(intensities) * 2, 200)
     roof.plot(x, np.minimum(bandwidth * x, gemm_rate), color="black", linewidth=2)
-    knee = gemm_rate / bandwidth
-    roof.annotate(
-        f"matrix products: {gemm_rate:.0f} GFLOP/s",
-        (knee, gemm_rate),
-        (0, 6),
-        textcoords="offset points",
-        ha="left",
-        fontsize=11,
-    )
-    roof.annotate(
-        f"memory: {bandwidth:.0f} GB/s",
-        (x[0], bandwidth * x[0]),
-        (14, 34),
-        textcoords="offset points",
-        ha="left",
-        fontsize=11,
-    )
+    for place, text, offset, side in (
+        ((x[-1], gemm_rate), f"matrix products: {gemm_rate:.0f} GFLOP/s", (0, 6), "right"),
+        ((1.0, bandwidth), f"memory: {bandwidth:.0f} GB/s", (-10, 4), "right"),
+    ):
+        style = {"textcoords": "offset points", "ha": side, "fontsize": 11}
+        roof.annotate(text, place, offset, **style)
     for name, (colour, marker, label) in LOOKS.items():
         mine = [row for row in rows if row["implementation"] == name]
         if mine:
