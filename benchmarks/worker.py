@@ -64,15 +64,11 @@ class Worker:
         self.process.stdin.flush()
         return self._answer()
 
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
-
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        self.close()
+        self.process.communicate()  # ends its input, and with it the process
 
 
 def serve(name, folder):

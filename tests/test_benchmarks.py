@@ -23,7 +23,7 @@ KEYS = {"implementation", "batch", "median_ms", "min_ms", "peak_mb", "floor_ms"}
 
 def test_the_step_is_measured_where_no_peer_is_installed(tmp_path):
     for name in ("torch", "jax"):
-        text = f"raise ModuleNotFoundError('No module named {name!r}', name={name!r})"
+        text = f"raise ModuleNotFoundError('No module {name}', name='{name}')"
         (tmp_path / f"{name}.py").write_text(text)
     path = tmp_path / "step.json"
     command = [sys.executable, "-m", "benchmarks.training_step", "--batch", "2"]
