@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from checks import check_dense_gradients
 
+import vae_nb.threads
 from vae_nb.gradient_checking import central_differences, relative_error
 from vae_nb.layers import ACTIVATIONS, Dense, sigmoid, softplus
+from vae_nb.threads import worker_threads
 
 FORMULAS = {
     "linear": lambda x: x,
@@ -75,6 +77,22 @@ def test_forward_is_the_formula():
     np.testing.assert_allclose(layer.forward(x), np.tanh(pre_activation), rtol=1e-14)
     np.testing.assert_allclose(layer.pre_activation, pre_activation, rtol=1e-14)
     assert layer.x is x
+
+
+@pytest.mark.parametrize(("inputs", "units"), [(50, 3), (3, 50)])
+@pytest.mark.parametrize("block", [1, 7, 30, 10**6])
+def test_products_in_many_blocks_are_the_formulas(inputs, units, block, monkeypatch):
+    monkeypatch.setattr(vae_nb.threads, "BLOCK", block)  # more blocks than a sum has parts
+    rng = np.random.default_rng(0)
+    weights, biases = rng.normal(size=(inputs, units)), rng.normal(size=units)
+    x, output_gradient = rng.normal(size=(4, inputs)), rng.normal(size=(4, units))
+    layer = Dense(weights, biases, "linear")
+    with worker_threads():
+        np.testing.assert_allclose(layer.forward(x), x @ weights + biases, rtol=1e-12)
+        x_gradient = layer.backward(output_gradient)
+    np.testing.assert_allclose(x_gradient, output_gradient @ weights.T, rtol=1e-12)
+    norm = np.linalg.norm(np.vstack([x.T @ output_gradient, output_gradient.sum(axis=0)]))
+    np.testing.assert_allclose(layer.squared_gradient_norm(), norm**2, rtol=1e-12)
 
 
 def test_backward_overwrites_the_gradients_and_skips_an_input_that_nobody_needs():
