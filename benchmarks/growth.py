@@ -7,7 +7,8 @@ import json
 import subprocess
 import sys
 import tempfile
-from itertools import islice
+import time
+from itertools import chain, islice
 from pathlib import Path
 
 import click
@@ -60,7 +61,7 @@ def by_batch():
 
 
 def train_on(count):
-    """Some steps on a set of random pictures, in this process: peak megabytes."""
+    """Steps on a set of random pictures, in this process: their time with fetching, peak memory."""
     import vae_nb
     from vae_nb.threads import worker_threads
 
@@ -75,12 +76,23 @@ def train_on(count):
     vae = vae_nb.VAE(config.model, config.data.image_shape, rng)
     vae.center_on(train_set.mean_image())
     adam = vae_nb.Adam(vae.parameters)
+    epochs = chain.from_iterable(train_set.batches(BATCH, rng) for _ in range(STEPS))
+    seconds = []
     with worker_threads():
-        for x in islice(train_set.batches(BATCH, rng), STEPS):
+        started = time.perf_counter()
+        for x in islice(epochs, SETTLING_STEPS + STEPS):
             vae.loss_and_gradients(x, rng.standard_normal((len(x), vae.latent_dim), np.float32))
             adam.update(vae.gradient_blocks, 1e-4)
+            finished = time.perf_counter()
+            seconds.append(finished - started)
+            started = finished
         vae_nb.encode_set(vae, held_out.select(slice(1000)))
-    return {"pictures": count, "picture_mb": pixels.nbytes / 2**20, "peak_mb": peak_megabytes()}
+    return {
+        "pictures": count,
+        "picture_mb": pixels.nbytes / 2**20,
+        "median_ms": 1e3 * float(np.median(seconds[-STEPS:])),
+        "peak_mb": peak_megabytes(),
+    }
 
 
 def by_pictures():
@@ -114,12 +126,13 @@ def print_table(growth):
             f"| {row['parameters']:,} | {row['batch']} | {row['median_ms']:.1f} "
             f"| {row['peak_mb']:.0f} |"
         )
-    click.echo("\n| pictures | their MB | peak MB | peak less the pictures |")
-    click.echo("|--:|--:|--:|--:|")
+    click.echo("\n| pictures | their MB | median ms | peak MB | peak less the pictures |")
+    click.echo("|--:|--:|--:|--:|--:|")
     for row in growth["pictures"]:
         rest = row["peak_mb"] - row["picture_mb"]
         click.echo(
-            f"| {row['pictures']:,} | {row['picture_mb']:.0f} | {row['peak_mb']:.0f} | {rest:.0f} |"
+            f"| {row['pictures']:,} | {row['picture_mb']:.0f} | {row['median_ms']:.1f} "
+            f"| {row['peak_mb']:.0f} | {rest:.0f} |"
         )
 
 

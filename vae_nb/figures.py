@@ -510,7 +510,7 @@ def kl_per_dimension(kl, active):
     Figure
     """
     kl, active = np.asarray(kl), np.asarray(active, bool)
-    figure, _ = _figure(900, 400)
+    figure, _ = _figure(900, 424)
     axes = _axes(figure, 76, 48, 808, 278)
     dimensions = np.arange(1, len(kl) + 1)
     axes.bar(dimensions, kl, color=np.where(active, BLUE, GREY))
