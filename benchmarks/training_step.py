@@ -72,8 +72,8 @@ def check_same(folder, names):
     return present
 
 
-def measure_batch(batch, rates, names=tuple(IMPLEMENTATIONS)):
-    """Time the step at one batch size, all implementations in turns.
+def measure_batch(batch, rates, names):
+    """Time the step at one batch size, the named implementations in turns.
 
     Parameters
     ----------
@@ -87,10 +87,8 @@ def measure_batch(batch, rates, names=tuple(IMPLEMENTATIONS)):
         A row for each implementation, with the seconds of every round under "rounds".
     """
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        vae = write_step(folder, batch)
-        moved, operations = count_work(vae, batch)
-        del vae
-        workers = [stack.enter_context(Worker(name, folder)) for name in check_same(folder, names)]
+        moved, operations = count_work(write_step(folder, batch), batch)
+        workers = [stack.enter_context(Worker(name, folder)) for name in names]
         for worker in workers:
             ask_steps(worker, CHECKED_STEPS)  # compile, and touch all memory
         rounds = {worker.name: [] for worker in workers}
@@ -166,8 +164,13 @@ def run(batches):
     dict
         "machine" and "rows".
     """
+    names = list(IMPLEMENTATIONS)
+    for batch in batches:  # before anything is timed
+        with tempfile.TemporaryDirectory() as folder:
+            write_step(folder, batch)
+            names = check_same(folder, names)
     rates = Rates()
-    rows = [row for batch in batches for row in measure_batch(batch, rates)]
+    rows = [row for batch in batches for row in measure_batch(batch, rates, names)]
     machine = describe() | {
         "bandwidth_gb_s": rates.bandwidth / 1e9,
         "gemm_gflop_s": rates.gemm_rate / 1e9,
