@@ -17,8 +17,8 @@ _HOME_OF = {
         "layers": "ACTIVATIONS Dense sigmoid softplus",
         "losses": "bernoulli_entropy bernoulli_loss bernoulli_loss_gradient kl_divergence"
         " kl_divergence_gradient kl_divergence_per_dimension",
-        "metrics": "active_units encode_set evaluate kl_per_dimension negative_elbo"
-        " pixel_distances reconstruction_quality sample_quality",
+        "metrics": "active_units aggregate_posterior encode_set evaluate kl_per_dimension"
+        " negative_elbo pixel_distances reconstruction_quality sample_quality",
         "model": "VAE Loss count_parameters reparameterize",
         "optimizers": "SGD Adam",
         "random_streams": "random_stream",
@@ -29,7 +29,7 @@ _HOME_OF = {
     }.items()
     for name in names.split()
 }
-_SUBMODULES = ("figures",)
+_SUBMODULES = ("exercises", "figures")
 
 __all__ = sorted([*_HOME_OF, *_SUBMODULES])  # noqa: PLE0605 - the list is sorted strings
 

@@ -1,6 +1,7 @@
 """The `vae-nb` command."""
 
 import json
+import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,8 @@ from vae_nb.config import load_config, parse_override
 from vae_nb.errors import ConfigError, FilesError, ImagesError, VaeNbError
 from vae_nb.images import load_images
 from vae_nb.model import count_parameters
-from vae_nb.series import run_series, series_notebooks
+from vae_nb.paths import PROJECT_ROOT
+from vae_nb.series import refresh_working_copy, run_series, series_notebooks
 from vae_nb.workspace import Workspace
 
 BAD_INPUT = (ConfigError, ImagesError, FilesError)
@@ -80,7 +82,8 @@ def run(config_path, output_dir, settings, only):
 
 def _results(workspace):
     """The metrics and pictures that a workspace holds, and when each was written."""
-    paths = [workspace.metrics_path, *workspace.images.glob("*.png")]
+    pictures = (path for path in workspace.images.glob("*") if path.suffix in (".png", ".gif"))
+    paths = [workspace.metrics_path, *pictures]
     return {path: path.stat().st_mtime_ns for path in paths if path.exists()}
 
 
@@ -118,3 +121,24 @@ def check_config(file):
         click.echo(json.dumps(config.to_dict(), indent=2))
         click.echo(f"Parameters: {parameters:,}")
         click.echo(f"Memory for training: about {megabytes:,.0f} MB, besides the pictures")
+
+
+@main.command()
+@click.argument("jupyter_options", nargs=-1, type=click.UNPROCESSED)
+def lab(jupyter_options):
+    """Open a working copy of the notebooks in JupyterLab.
+
+    The copy is the folder my_notebooks, which git ignores. Notebooks in it that nobody changed
+    are brought up to date with the series; those that somebody changed are left alone.
+    JUPYTER_OPTIONS, after a --, are handed to JupyterLab.
+    """
+    with _one_sentence():
+        notebooks, kept = refresh_working_copy()
+    for path in kept:
+        click.echo(
+            f"{path} is yours: it differs from the series, which has a new version. "
+            "To have that one, rename yours and start again."
+        )
+    address = ["--ip=127.0.0.1", f"--notebook-dir={PROJECT_ROOT}"]
+    command = [sys.executable, "-m", "jupyterlab", *address, *jupyter_options, notebooks[0]]
+    sys.exit(subprocess.run(command, check=False).returncode)

@@ -676,6 +676,23 @@ def picture_grid(pictures, columns=MAX_COLUMNS, title="", titles=()):
     return figure
 
 
+def film(pictures, columns=1):
+    """The frames of an animation, several pictures in each.
+
+    Parameters
+    ----------
+    pictures : ndarray, shape (frames, n, height, width, channels)
+    columns : int
+        Of the n pictures, so many are in a row.
+
+    Returns
+    -------
+    ndarray of uint8, shape (frames, frame height, frame width, 3)
+    """
+    size = _tile_size(math.ceil(np.shape(pictures)[1] / columns), columns)
+    return np.stack([_joined(_in_rows(_tiles(some, size), columns), GAP) for some in pictures])
+
+
 def sliders(picture, z, names):
     """A still picture of the latent explorer: the decoded picture and its latent vector.
 

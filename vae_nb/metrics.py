@@ -6,7 +6,8 @@ from vae_nb.losses import bernoulli_entropy, bernoulli_loss, kl_divergence_per_d
 from vae_nb.random_streams import random_stream
 
 CHUNK = 256  # pictures at a time: a large set is never in memory as floats
-PRIOR_SAMPLES = 500
+SAMPLES = 500
+COVERAGE_NEIGHBOURS = 5
 ACTIVE_VARIANCE = 0.01
 ROUNDING_BOUND = 0.1 / 255**2  # of a squared distance
 
@@ -152,6 +153,32 @@ def _median_spread(pictures):
     return np.median(distances[np.triu_indices(len(pictures), k=1)])
 
 
+def aggregate_posterior(vae, image_set):
+    """The posteriors of a set, all together, as one Gaussian: a density fitted to the codes.
+
+    Parameters
+    ----------
+    vae : vae_nb.VAE
+    image_set : vae_nb.ImageSet
+
+    Returns
+    -------
+    mean : ndarray of float64, shape (latent,)
+    covariance : ndarray of float64, shape (latent, latent)
+        That of the posteriors' means, plus the average of the posteriors' variances.
+
+    References
+    ----------
+    Hoffman & Johnson (2016), "ELBO surgery", section 1, for the aggregate posterior; Ghosh et al.
+    (2020), "From Variational to Deterministic Autoencoders", section 4, for drawing from a
+    density fitted to it.
+    """
+    mean, log_variance = (part.astype(np.float64) for part in encode_set(vae, image_set))
+    centred = mean - mean.mean(axis=0)
+    covariance = centred.T @ centred / len(mean) + np.diag(np.exp(log_variance).mean(axis=0))
+    return mean.mean(axis=0), covariance
+
+
 def sample_quality(decoded, train_set, validation_set):
     """How new and how varied generated pictures are, in pixel distance.
 
@@ -166,18 +193,27 @@ def sample_quality(decoded, train_set, validation_set):
     dict
         "distance": the median distance of a sample to its nearest training picture, over that
         of the held-out pictures; 1 is as good as new. "spread": the median distance between two
-        samples, over that between two training pictures; 1 is as varied. None where the set is
-        too small or too uniform to compare with.
+        samples, over that between two training pictures; 1 is as varied. "coverage": the share of
+        the training pictures that have a sample nearer to them than their fifth neighbour in the
+        training set. None where the set is too small or too uniform to compare with.
+
+    References
+    ----------
+    Naeem et al. (2020), "Reliable Fidelity and Diversity Metrics for Generative Models",
+    equation 9, for the coverage.
     """
-    some_held_out = validation_set.as_float(slice(PRIOR_SAMPLES))
-    some_training = train_set.as_float(slice(None, None, 1 + len(train_set) // PRIOR_SAMPLES))
-    real_distance = np.median(_nearest_distances(some_held_out, train_set))
-    real_spread = _median_spread(some_training) if len(some_training) > 1 else 0.0
+    held_out = validation_set.as_float(slice(SAMPLES))
+    training = train_set.as_float(slice(None, None, 1 + len(train_set) // SAMPLES))
+    real_distance = np.median(_nearest_distances(held_out, train_set))
     distance = np.median(_nearest_distances(decoded, train_set))
-    spread = _median_spread(decoded)
+    between_real = np.sort(pixel_distances(training, training), axis=1)  # 0 first: itself
+    real_spread = _median_spread(training) if len(training) > 1 else 0.0
+    radius = between_real[:, min(COVERAGE_NEIGHBOURS, len(training) - 1)]
+    covered = pixel_distances(training, decoded).min(axis=1) < radius
     return {
         "distance": float(distance / real_distance) if real_distance else None,
-        "spread": float(spread / real_spread) if real_spread else None,
+        "spread": float(_median_spread(decoded) / real_spread) if real_spread else None,
+        "coverage": float(np.mean(covered)) if real_spread else None,
     }
 
 
@@ -195,14 +231,18 @@ def evaluate(vae, train_set, validation_set, seed):
     -------
     dict
         "kl" (nats per image of the training set), "active_units", "train" and "validation" (each
-        as `reconstruction_quality` gives them), "samples" (as `sample_quality` does, of 500
-        decoded draws from the prior).
+        as `reconstruction_quality` gives them), "samples" and "fitted_samples" (as
+        `sample_quality` does, of 500 decoded draws from the prior, and from the Gaussian of
+        `aggregate_posterior`).
     """
-    z = random_stream(seed, "samples").standard_normal((PRIOR_SAMPLES, vae.latent_dim))
+    z = random_stream(seed, "samples").standard_normal((SAMPLES, vae.latent_dim))
+    mean, covariance = aggregate_posterior(vae, train_set)
+    fitted = mean + z @ np.linalg.cholesky(covariance).T
     return {
         "kl": float(np.sum(kl_per_dimension(vae, train_set))),
         "active_units": int(np.sum(active_units(vae, train_set))),
         "train": reconstruction_quality(vae, train_set),
         "validation": reconstruction_quality(vae, validation_set),
         "samples": sample_quality(vae.decode(z), train_set, validation_set),
+        "fitted_samples": sample_quality(vae.decode(fitted), train_set, validation_set),
     }

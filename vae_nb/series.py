@@ -1,14 +1,17 @@
 """The notebooks, executed in order by papermill."""
 
+import hashlib
+import json
 import re
 import time
 
 from vae_nb.errors import FilesError, VaeNbError
-from vae_nb.files import make_folder
+from vae_nb.files import atomic_path, make_folder
 from vae_nb.paths import PROJECT_ROOT, from_project_root
 from vae_nb.workspace import Workspace
 
 NOTEBOOKS_FOLDER = PROJECT_ROOT / "notebooks"
+WORKING_COPY = PROJECT_ROOT / "my_notebooks"
 
 
 class NotebookFailed(VaeNbError):
@@ -135,3 +138,62 @@ def _execute(notebook, folder, parameters, progress):
     if any(cell.execution_count is None for cell in code_cells):
         raise NotebookFailed(f"{notebook.name} ended before its last cell. It is in {unfinished}.")
     return unfinished.replace(folder / notebook.name)
+
+
+def refresh_working_copy(folder=None):
+    """Copy the notebooks and their solutions to where a reader works on them.
+
+    A notebook is copied where it is missing, and replaced by the series' new version where the
+    reader has changed no cell of it: running it changes none. A file in the folder remembers
+    which version was copied.
+
+    Parameters
+    ----------
+    folder : Path or None
+        None is `my_notebooks` in the project.
+
+    Returns
+    -------
+    notebooks : list of Path
+        The copies of the series' notebooks, in order.
+    kept : list of Path
+        Those that the reader has changed although the series has a new version.
+
+    Raises
+    ------
+    FilesError
+        If the folder cannot be written, or there are no notebooks to copy.
+    """
+    folder = WORKING_COPY if folder is None else folder
+    versions_path = folder / ".versions.json"
+    try:
+        versions = json.loads(versions_path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        versions = {}  # nothing is known of what is there, so all of it is the reader's
+    kept = []
+    originals = [*series_notebooks(), *sorted(NOTEBOOKS_FOLDER.glob("solutions/*.ipynb"))]
+    for original in originals:
+        name = original.relative_to(NOTEBOOKS_FOLDER).as_posix()
+        copy, version = folder / name, _version(original)
+        copied = versions.get(name)
+        if copy.exists() and version in (copied, _version(copy)):
+            versions[name] = version
+        elif copy.exists() and _version(copy) != copied:
+            kept.append(copy)
+        else:
+            with atomic_path(copy) as temporary:
+                temporary.write_bytes(original.read_bytes())
+            versions[name] = version
+    with atomic_path(versions_path) as temporary:
+        temporary.write_text(json.dumps(versions, indent=2), encoding="utf-8")
+    return [folder / original.name for original in series_notebooks()], kept
+
+
+def _version(path):
+    """What tells a notebook from one with other cells, whatever their outputs are."""
+    try:
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        sources = [(cell["cell_type"], "".join(cell["source"])) for cell in cells]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None  # not a notebook any more
+    return hashlib.sha256(repr(sources).encode()).hexdigest()

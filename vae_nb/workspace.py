@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 import numpy as np
+from PIL import Image, ImageDraw, ImageFont
 
 from vae_nb.config import Config, config_from_dict
 from vae_nb.errors import ConfigError, ModelError
@@ -24,6 +25,8 @@ from vae_nb.training import HISTORY_COLUMNS, History, train
 # What may differ between the configuration asked for and a saved model's: the pictures
 # themselves are compared, and how often a training is saved changes no weight.
 IRRELEVANT_KEYS = {"data.input_dir", "training.checkpoint_seconds"}
+CAPTION_HEIGHT = 28  # pixels, below an animation's picture
+LAST_FRAME_SECONDS = 2  # an animation rests before it starts again
 
 
 class Workspace:
@@ -70,6 +73,44 @@ class Workspace:
             figure.savefig(temporary)
         return path
 
+    def save_animation(self, frames, name, captions=None, seconds=0.1):
+        """Save an animated GIF to the workspace's `images` folder; it repeats for ever.
+
+        Parameters
+        ----------
+        frames : ndarray of uint8, shape (frames, height, width, 3)
+            For example from `vae_nb.figures.film`.
+        name : str
+            A file name that ends in ".gif".
+        captions : sequence of str, shape (frames,), or None
+            A line below each frame.
+        seconds : float
+            How long a frame stands; the last one stands 2 seconds longer.
+
+        Returns
+        -------
+        Path
+
+        Raises
+        ------
+        FilesError
+            If the file cannot be written.
+        """
+        images = [Image.fromarray(frame) for frame in frames]
+        if captions is not None:
+            images = list(map(_captioned, images, captions))
+        # One palette for all frames, from the most colourful of them: else colours flicker.
+        palette = max(images, key=lambda image: len(image.getcolors(1 << 24))).quantize(256)
+        images = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
+        durations = [round(1000 * seconds)] * len(images)
+        durations[-1] += 1000 * LAST_FRAME_SECONDS
+        path = self.images / name
+        with atomic_path(path) as temporary:
+            images[0].save(
+                temporary, save_all=True, append_images=images[1:], duration=durations, loop=0
+            )
+        return path
+
     def save_metrics(self, metrics):
         """Write `metrics.json`.
 
@@ -84,6 +125,16 @@ class Workspace:
         """
         with atomic_path(self.metrics_path) as temporary:
             temporary.write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+
+
+def _captioned(image, caption):
+    """An image with a line of text on white below it."""
+    taller = Image.new("RGB", (image.width, image.height + CAPTION_HEIGHT), "white")
+    taller.paste(image)
+    place = (image.width / 2, image.height + CAPTION_HEIGHT / 2)
+    font = ImageFont.load_default(size=16)
+    ImageDraw.Draw(taller).text(place, caption, "black", font, anchor="mm")
+    return taller
 
 
 @dataclass(frozen=True)

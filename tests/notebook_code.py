@@ -1,0 +1,48 @@
+"""The notebooks' cells, and the functions that they define, for tests."""
+
+import ast
+
+import nbformat
+from conftest import ROOT
+
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+SOLUTIONS = sorted((ROOT / "notebooks" / "solutions").glob("[0-9][0-9]_*.ipynb"))
+
+
+def read(path):
+    return nbformat.read(path, as_version=4)
+
+
+def tagged(path, tag):
+    """The cells of a notebook that have a tag."""
+    return [cell for cell in read(path).cells if tag in cell.metadata.get("tags", [])]
+
+
+def functions_of(number, **names):
+    """The functions and classes that a notebook defines, without running its cells.
+
+    Parameters
+    ----------
+    number : str
+        For example "03".
+    **names
+        Values for other names that the functions use.
+
+    Returns
+    -------
+    dict
+        Every name that is imported or defined at the top of a cell; a name defined twice is the
+        last one.
+    """
+    (path,) = [path for path in NOTEBOOKS if path.name.startswith(number)]
+    kinds = ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef
+    body = [
+        node
+        for cell in read(path).cells
+        if cell.cell_type == "code"
+        for node in ast.parse(cell.source).body
+        if isinstance(node, kinds)
+    ]
+    namespace = dict(names)
+    exec(compile(ast.Module(body, []), path.name, "exec"), namespace)
+    return namespace
