@@ -1,9 +1,11 @@
 # make run        environment, training, nine executed notebooks, pictures
-# make lab        the notebooks in JupyterLab
+# make lab        your own copy of the notebooks, in JupyterLab
+# make class      the project without the exercises' solutions: dist/emoji-vae-class.zip
 # make test       style, unit tests, notebooks
 # make test-long  what takes longer: 2000 examples for each property, every configuration (hours)
 # make bench      vae_nb beside PyTorch and JAX: step, training, memory (about twenty minutes)
 # make variants   train every shipped configuration; the table in docs/
+# make trade-off  other activations and KL weights than the default's; the figure in docs/
 # make notebooks  (maintainers) execute the committed notebooks again
 
 PYTHON ?= python3
@@ -11,13 +13,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run lab test test-long bench variants notebooks clean
+.PHONY: run lab class test test-long bench variants trade-off notebooks clean
 
 run: $(VENV)/ready
 	$(BIN)/vae-nb run
 
 lab: $(VENV)/ready
-	$(BIN)/jupyter lab --ip=127.0.0.1 notebooks
+	$(BIN)/vae-nb lab
+
+class:
+	$(PYTHON) tools/pack_class.py
 
 test: $(VENV)/ready-test
 	$(BIN)/ruff check .
@@ -34,6 +39,9 @@ bench: $(VENV)/ready-bench
 
 variants: $(VENV)/ready
 	$(BIN)/python tools/train_variants.py
+
+trade-off: $(VENV)/ready
+	$(BIN)/python tools/draw_trade_off.py
 
 notebooks: $(VENV)/ready-test
 	$(BIN)/python tools/execute_notebooks.py

@@ -14,6 +14,7 @@ PICTURES = (
     *("kl_per_dimension.png", "latent_space.png", "latent_traversal.png", "loss.png"),
     *("reconstruccion.png", "samples.png", "sliders.png"),
 )
+ANIMATIONS = ("latent_walk.gif", "training.gif")
 
 
 def test_whole_series_on_a_readers_own_grey_pictures(tiny_config_path, tmp_path):
@@ -29,11 +30,15 @@ def test_whole_series_on_a_readers_own_grey_pictures(tiny_config_path, tmp_path)
     for name in PICTURES:
         assert (output / "images" / name).read_bytes().startswith(b"\x89PNG")
         assert str(output / "images" / name) in result.stdout
+    for name in ANIMATIONS:
+        assert (output / "images" / name).read_bytes().startswith(b"GIF89a")
+        assert str(output / "images" / name) in result.stdout
     metrics = json.loads((output / "metrics.json").read_text())
     assert metrics["epochs"] == 2
     assert metrics["images"] == {"training": 24, "validation": 6, "skipped": 1}
     assert {"excess", "mse"} == set(metrics["train"]) == set(metrics["validation"])
-    assert set(metrics["samples"]) == {"distance", "spread"}
+    for samples in ("samples", "fitted_samples"):
+        assert set(metrics[samples]) == {"distance", "spread", "coverage"}
     assert set(metrics) >= {"parameters", "training_seconds", "kl", "active_units", "blas"}
     assert metrics["threads"] >= 1
     assert "damaged.png" in result.stderr
@@ -152,3 +157,27 @@ def test_plain_papermill_from_another_folder(tiny_config_path, tmp_path):
     )
     assert result.returncode == 0, result.stderr[-3000:]
     assert (tmp_path / "here" / "images" / "reconstruccion.png").exists()
+
+
+def test_lab_opens_the_working_copy_on_this_machine_alone(monkeypatch, tmp_path, capfd):
+    """JupyterLab itself is driven elsewhere; here, what it is started with."""
+    from click.testing import CliRunner
+
+    from vae_nb import cli
+
+    started = []
+
+    def run(command, check):
+        started.append(command)
+        return subprocess.CompletedProcess(command, 3)
+
+    first, mine = tmp_path / "01_first.ipynb", tmp_path / "02_mine.ipynb"
+    monkeypatch.setattr(cli, "refresh_working_copy", lambda: ([first], [mine]))
+    monkeypatch.setattr(cli.subprocess, "run", run)
+    result = CliRunner().invoke(cli.main, ["lab", "--", "--no-browser"])
+    assert result.exit_code == 3  # JupyterLab's own
+    assert f"{mine} is yours" in result.output
+    (command,) = started
+    assert command[1:3] == ["-m", "jupyterlab"]
+    assert {"--ip=127.0.0.1", "--no-browser", f"--notebook-dir={ROOT}", first} <= set(command)
+    assert not any("token" in str(part) for part in command)  # JupyterLab makes one

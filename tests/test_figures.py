@@ -367,3 +367,19 @@ def test_sliders_show_every_value():
     figure = figures.sliders(some_pictures(64, 64, 3), z, [f"z{i}" for i in range(64)])
     assert {"z0", "z63", "−3.50", "3.50"} <= {*texts(figure)}
     assert len(places(rendered(figure), enlarged(some_pictures(64, 64, 3), 5))) == 1
+
+
+@pytest.mark.parametrize("shape", [(64, 64, 3), (48, 32, 1)])
+def test_a_film_shows_each_picture_enlarged_in_its_place(shape):
+    pictures = some_pictures(4, 5, *shape)  # (frames, pictures, height, width, channels)
+    frames = figures.film(pictures, columns=3)
+    tiles = figures._tiles(pictures, 128)
+    height, width = tiles.shape[2:4]
+    gap = figures.GAP
+    assert frames.dtype == np.uint8
+    assert frames.shape == (4, 2 * height + gap, 3 * width + 2 * gap, 3)
+    for frame, row in zip(frames, tiles, strict=True):
+        for number, tile in enumerate(row):
+            y, x = (number // 3) * (height + gap), (number % 3) * (width + gap)
+            assert np.array_equal(frame[y : y + height, x : x + width], tile)
+        assert np.all(frame[height + gap :, 2 * (width + gap) :] == 255)  # no sixth picture

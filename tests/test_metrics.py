@@ -9,6 +9,7 @@ from vae_nb.images import ImageSet
 from vae_nb.losses import kl_divergence
 from vae_nb.metrics import (
     active_units,
+    aggregate_posterior,
     encode_set,
     evaluate,
     kl_per_dimension,
@@ -138,7 +139,7 @@ def test_the_distance_of_equal_pictures_is_zero_and_of_nearly_equal_ones_is_not(
 
 
 def test_sample_quality_by_brute_force():
-    train_set, validation_set = image_set(9), image_set(5, seed=1)
+    train_set, validation_set = image_set(40), image_set(5, seed=1)
     train, held_out = (list(each_picture(images)) for images in (train_set, validation_set))
     samples = np.random.default_rng(2).random((6, 6))
 
@@ -152,23 +153,32 @@ def test_sample_quality_by_brute_force():
     expected_distance = np.median([nearest(x) for x in samples]) / np.median(
         [nearest(x) for x in held_out]
     )
+
+    def covered(x):
+        fifth = sorted(distance(x, other) for other in train)[5]  # the first is x itself
+        return any(distance(x, sample) < fifth for sample in samples)
+
     quality = sample_quality(samples, train_set, validation_set)
     assert quality["distance"] == pytest.approx(expected_distance, rel=1e-5)
     assert quality["spread"] == pytest.approx(spread(samples) / spread(train), rel=1e-5)
+    assert 0 < quality["coverage"] < 1
+    assert quality["coverage"] == pytest.approx(np.mean([covered(x) for x in train]))
 
 
 def test_sample_quality_of_real_pictures():
     train_set, validation_set = image_set(30), image_set(10, seed=1)
     quality = sample_quality(train_set.as_float(), train_set, validation_set)
-    assert quality == {"distance": 0, "spread": pytest.approx(1)}
+    assert quality == {"distance": 0, "spread": pytest.approx(1), "coverage": 1}
     quality = sample_quality(validation_set.as_float(), train_set, validation_set)
     assert quality["distance"] == pytest.approx(1)
     alike = np.repeat(train_set.as_float(slice(1)), 5, axis=0)
-    assert sample_quality(alike, train_set, validation_set)["spread"] == 0
+    quality = sample_quality(alike, train_set, validation_set)
+    assert quality["spread"] == 0
+    assert quality["coverage"] < 0.5
 
 
 def test_sample_quality_looks_at_some_pictures_of_a_large_set(monkeypatch):
-    monkeypatch.setattr(vae_nb.metrics, "PRIOR_SAMPLES", 5)
+    monkeypatch.setattr(vae_nb.metrics, "SAMPLES", 5)
     train_set, validation_set = image_set(12), image_set(9, seed=1)
     samples = np.random.default_rng(2).random((6, 6))
     some = sample_quality(samples, train_set, validation_set)
@@ -181,10 +191,11 @@ def test_sample_quality_looks_at_some_pictures_of_a_large_set(monkeypatch):
 def test_sample_quality_is_none_where_there_is_nothing_to_compare_with():
     samples = np.random.default_rng(2).random((6, 64 * 64 * 3))
     uniform = of_pixels(np.full((4, 64, 64, 3), 200, np.uint8))
-    assert sample_quality(samples, uniform, uniform) == {"distance": None, "spread": None}
+    nothing = {"distance": None, "spread": None, "coverage": None}
+    assert sample_quality(samples, uniform, uniform) == nothing
     one, other = image_set(1, shape=(64, 64, 3)), image_set(1, 1, (64, 64, 3))
     quality = sample_quality(samples, one, other)
-    assert quality["spread"] is None
+    assert quality["spread"] is quality["coverage"] is None
     assert quality["distance"] > 0
 
 
@@ -195,6 +206,24 @@ def test_evaluate_puts_the_figures_together(vae):
     assert figures["active_units"] == active_units(vae, train_set).sum()
     assert figures["train"] == reconstruction_quality(vae, train_set)
     assert figures["validation"] == reconstruction_quality(vae, validation_set)
-    assert figures["samples"].keys() == {"distance", "spread"}
+    for samples in ("samples", "fitted_samples"):
+        assert figures[samples].keys() == {"distance", "spread", "coverage"}
+    assert figures["samples"] != figures["fitted_samples"]
     assert figures == evaluate(vae, train_set, validation_set, seed=3)
     assert figures["samples"] != evaluate(vae, train_set, validation_set, seed=4)["samples"]
+
+
+def test_the_aggregate_posterior_has_the_moments_of_its_samples(vae):
+    images = image_set(12)
+    mean, covariance = aggregate_posterior(vae, images)
+    assert (mean.shape, covariance.shape) == ((3,), (3, 3))
+    posterior_mean, log_variance = encode_set(vae, images)
+    count = 100_000
+    rng = np.random.default_rng(0)
+    which = rng.integers(len(images), size=count)
+    z = posterior_mean[which] + np.exp(log_variance[which] / 2) * rng.standard_normal((count, 3))
+    deviation = np.sqrt(np.diag(covariance))
+    np.testing.assert_array_less(np.abs(z.mean(axis=0) - mean), 5 * deviation / np.sqrt(count))
+    # A product of two such values varies by about the product of their deviations.
+    bound = 5 * 2 * np.outer(deviation, deviation) / np.sqrt(count)
+    np.testing.assert_array_less(np.abs(np.cov(z.T) - covariance), bound)

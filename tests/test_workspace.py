@@ -17,6 +17,7 @@ from vae_nb.images import load_images
 from vae_nb.metrics import evaluate
 from vae_nb.paths import PROJECT_ROOT
 from vae_nb.workspace import (
+    CAPTION_HEIGHT,
     Workspace,
     blas_description,
     load_model,
@@ -259,13 +260,15 @@ def test_metrics_are_written(pictures, output, trained):
         "train",
         "validation",
         "samples",
+        "fitted_samples",
         "images",
         "blas",
         "threads",
     }
     for name in ("train", "validation"):
         assert metrics[name].keys() == {"excess", "mse"}
-    assert metrics["samples"].keys() == {"distance", "spread"}
+    for samples in ("samples", "fitted_samples"):
+        assert metrics[samples].keys() == {"distance", "spread", "coverage"}
     assert metrics["images"] == {"training": 8, "validation": 2, "skipped": 0}
     assert metrics["parameters"] == trained.vae.parameters.size
     assert metrics["epochs"] == 3
@@ -380,3 +383,36 @@ def test_an_output_folder_that_is_a_file_is_refused_before_the_training(
     monkeypatch.setattr(vae_nb.workspace, "train", no_training)
     with pytest.raises(FilesError, match="Cannot make the folder"):
         load(tiny_config(pictures), output)
+
+
+def test_an_animation_keeps_its_frames_captions_and_durations(tmp_path):
+    frames = np.full((3, 40, 200, 3), 255, np.uint8)
+    for number, colour in enumerate([(200, 0, 0), (0, 120, 0), (0, 0, 250)]):
+        frames[number, 5:20, 5:20] = colour
+    path = Workspace(tmp_path).save_animation(frames, "walk.gif", ["one", "two", "three"], 0.05)
+    assert path == tmp_path / "images" / "walk.gif"
+    with Image.open(path) as animation:
+        assert (animation.n_frames, animation.info["loop"]) == (3, 0)
+        assert animation.size == (200, 40 + CAPTION_HEIGHT)
+        for number, duration in enumerate([50, 50, 2050]):
+            animation.seek(number)
+            assert animation.info["duration"] == duration
+            shown = np.asarray(animation.convert("RGB"))
+            np.testing.assert_allclose(shown[:40], frames[number], atol=8)  # 256 colours
+            assert shown[40:].min() < 100  # the caption
+
+
+def test_an_animation_that_cannot_be_written_leaves_the_one_before(tmp_path, monkeypatch):
+    workspace = Workspace(tmp_path)
+    path = workspace.save_animation(np.zeros((2, 4, 4, 3), np.uint8), "walk.gif")
+    before = path.read_bytes()
+
+    def full_disk(image, file, **options):
+        file.write_bytes(b"GIF89a half of it")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Image.Image, "save", full_disk)
+    with pytest.raises(FilesError, match=r"Cannot write .*walk\.gif: No space left"):
+        workspace.save_animation(np.ones((2, 4, 4, 3), np.uint8), "walk.gif")
+    assert path.read_bytes() == before
+    assert os.listdir(path.parent) == ["walk.gif"]

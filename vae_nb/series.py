@@ -167,8 +167,8 @@ def refresh_working_copy(folder=None):
     folder = WORKING_COPY if folder is None else folder
     versions_path = folder / ".versions.json"
     try:
-        versions = json.loads(versions_path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        versions = dict(json.loads(versions_path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
         versions = {}  # nothing is known of what is there, so all of it is the reader's
     kept = []
     originals = [*series_notebooks(), *sorted(NOTEBOOKS_FOLDER.glob("solutions/*.ipynb"))]

@@ -99,8 +99,8 @@ class Workspace:
         images = [Image.fromarray(frame) for frame in frames]
         if captions is not None:
             images = list(map(_captioned, images, captions))
-        # One palette for all frames, from the most colourful of them: else colours flicker.
-        palette = max(images, key=lambda image: len(image.getcolors(1 << 24))).quantize(256)
+        # One palette, made from all frames: with one for each, colours would flicker.
+        palette = Image.fromarray(np.concatenate(images)).quantize(256)
         images = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
         durations = [round(1000 * seconds)] * len(images)
         durations[-1] += 1000 * LAST_FRAME_SECONDS
