@@ -11,9 +11,11 @@ from conftest import ROOT
 from notebook_code import NOTEBOOKS, SOLUTIONS, read
 
 sys.path.insert(0, str(ROOT / "tools"))
+from count_notebooks import count
 from execute_notebooks import normalise
 
 MOST_BYTES = 1_500_000
+MOST_WORDS = 260  # between two figures, code cells or questions: about a screen
 PICTURES = {
     "01": ["dataset.png"],
     "02": ["architecture.png"],
@@ -64,10 +66,31 @@ def test_shape_of_a_chapter(path):
     (parameters,) = [cell for cell in cells if "parameters" in cell.metadata.get("tags", [])]
     names = re.findall(r"^(\w+) = ", parameters.source, re.MULTILINE)
     assert names == ["config_path", "output_dir", "overrides"]
-    assert any("predict" in cell.metadata.get("tags", []) for cell in cells)
+    for promise in ("What you will do", "What you will learn", "What you need", "Time"):
+        assert f"**{promise}.**" in cells[0].source, promise
+    questions = [cell for cell in cells if "predict" in cell.metadata.get("tags", [])]
+    assert len(questions) >= 3
+    assert all(cell.source.startswith("**Predict") for cell in questions)
     headings = [line for cell in cells for line in cell.source.splitlines() if line[:2] == "##"]
     for word in ("Recap", "Exercises", "Next"):
         assert any(word in heading for heading in headings), word
+
+
+@every_chapter
+def test_every_figure_is_followed_by_how_to_read_it(path):
+    figure = None
+    for cell in read(path).cells:
+        if any("image/png" in output.get("data", {}) for output in cell.get("outputs", [])):
+            figure = figure or cell.id
+        elif "How to read" in cell.source or "How to use" in cell.source:
+            figure = None
+        elif cell.cell_type == "markdown":
+            assert figure is None, f"{figure} is followed by {cell.id}"
+
+
+@every_chapter
+def test_no_wall_of_text(path):
+    assert count(path)["longest text"] <= MOST_WORDS
 
 
 @every_notebook

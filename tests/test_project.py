@@ -3,8 +3,10 @@
 import json
 import os
 import re
+import subprocess
 import sys
 import tomllib
+import zipfile
 
 import pytest
 import yaml
@@ -13,6 +15,7 @@ from conftest import ROOT
 from vae_nb.config import config_from_dict, load_config
 
 sys.path.insert(0, str(ROOT / "tools"))
+import pack_class
 import train_variants
 
 
@@ -50,10 +53,12 @@ def test_default_configuration_is_that_of_all_emojis_but_for_the_folders():
     assert default.differences(everything) == ["data.input_dir"]
 
 
-def test_default_configuration_departs_from_the_schema_in_kl_weight_and_seed_alone():
+def test_default_configuration_departs_from_the_schema_as_the_readme_says():
     everything = load_config("configs/all_emojis.json")
     departures = everything.differences(config_from_dict({}))
-    assert departures == ["data.input_dir", "training.kl_weight", "training.seed"]
+    model_and_training = ["model.decoder_layers", "training.kl_weight", "training.seed"]
+    assert departures == ["data.input_dir", *model_and_training]
+    assert {layer.activation for layer in everything.model.decoder_layers} == {"relu"}
 
 
 def test_readmes_quote_the_measured_table():
@@ -81,3 +86,20 @@ def test_links_lead_somewhere(readme):
     for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):
         if "://" not in target:
             assert (path.parent / target).exists(), target
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a clone of the project")
+def test_a_class_set_is_the_project_without_the_solutions(tmp_path):
+    with zipfile.ZipFile(pack_class.pack(tmp_path / "new" / "class.zip")) as archive:
+        packed = {name for name in archive.namelist() if not name.endswith("/")}
+    listed = subprocess.run(
+        ["git", "ls-tree", "-r", "-z", "--name-only", "HEAD"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    committed = {name for name in listed.stdout.split("\0") if name}
+    solutions = {name for name in committed if name.startswith("notebooks/solutions/")}
+    assert solutions
+    assert packed == {f"emoji-vae/{name}" for name in committed - solutions}
