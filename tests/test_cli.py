@@ -171,7 +171,7 @@ def test_lab_opens_the_working_copy_on_this_machine_alone(monkeypatch, tmp_path,
         started.append(command)
         return subprocess.CompletedProcess(command, 3)
 
-    first, mine = tmp_path / "01_first.ipynb", tmp_path / "02_mine.ipynb"
+    first, mine = ROOT / "my_notebooks" / "01_first.ipynb", tmp_path / "02_mine.ipynb"
     monkeypatch.setattr(cli, "refresh_working_copy", lambda: ([first], [mine]))
     monkeypatch.setattr(cli.subprocess, "run", run)
     result = CliRunner().invoke(cli.main, ["lab", "--", "--no-browser"])
@@ -179,5 +179,6 @@ def test_lab_opens_the_working_copy_on_this_machine_alone(monkeypatch, tmp_path,
     assert f"{mine} is yours" in result.output
     (command,) = started
     assert command[1:3] == ["-m", "jupyterlab"]
-    assert {"--ip=127.0.0.1", "--no-browser", f"--notebook-dir={ROOT}", first} <= set(command)
+    assert {"--ip=127.0.0.1", "--no-browser", f"--notebook-dir={ROOT}"} <= set(command)
+    assert "--LabApp.default_url=/lab/tree/my_notebooks/01_first.ipynb" in command
     assert not any("token" in str(part) for part in command)  # JupyterLab makes one

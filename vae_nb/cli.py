@@ -139,6 +139,7 @@ def lab(jupyter_options):
             f"{path} is yours: it differs from the series, which has a new version. "
             "To have that one, rename yours and start again."
         )
-    address = ["--ip=127.0.0.1", f"--notebook-dir={PROJECT_ROOT}"]
-    command = [sys.executable, "-m", "jupyterlab", *address, *jupyter_options, notebooks[0]]
+    first = notebooks[0].relative_to(PROJECT_ROOT).as_posix()
+    where = [f"--notebook-dir={PROJECT_ROOT}", f"--LabApp.default_url=/lab/tree/{first}"]
+    command = [sys.executable, "-m", "jupyterlab", "--ip=127.0.0.1", *where, *jupyter_options]
     sys.exit(subprocess.run(command, check=False).returncode)
