@@ -1,10 +1,14 @@
 """The notebooks' functions, pulled out of them, do what `vae_nb` does, on random inputs."""
 
+import ast
+
 import numpy as np
 import pytest
-from notebook_code import functions_of
+from notebook_code import NOTEBOOKS, functions_of, read
 
 import vae_nb
+from vae_nb.config import LayerConfig, ModelConfig
+from vae_nb.model import layer_shapes
 
 SEEDS = range(3)
 
@@ -15,6 +19,84 @@ every_seed = pytest.mark.parametrize("seed", SEEDS)
 
 
 # --- 02 · Build a VAE from NumPy ---
+
+
+def activations_of_02():
+    """The table `activations` of notebook 02: an assignment, made of the notebook's functions."""
+    (path,) = [path for path in NOTEBOOKS if path.name.startswith("02")]
+    (table,) = [
+        node.value
+        for cell in read(path).cells
+        if cell.cell_type == "code"
+        for node in ast.parse(cell.source).body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets) == "activations"
+    ]
+    return eval(compile(ast.Expression(table), path.name, "eval"), functions_of("02"))
+
+
+@every_seed
+def test_02_activations(seed):
+    a = np.random.default_rng(seed).normal(0, 5, (6, 4))
+    by_hand = activations_of_02()
+    assert by_hand.keys() == vae_nb.ACTIVATIONS.keys()
+    for name, (function, derivative) in by_hand.items():
+        theirs = vae_nb.ACTIVATIONS[name]
+        np.testing.assert_allclose(function(a), theirs.function(a), err_msg=name)
+        slope = theirs.derivative(a, theirs.function(a))
+        np.testing.assert_allclose(derivative(a), slope, rtol=1e-6, atol=1e-12, err_msg=name)
+
+
+@every_seed
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_02_sigmoid_and_softplus(seed, dtype):
+    x = np.random.default_rng(seed).normal(0, 100, (6, 4)).astype(dtype)  # far out, too
+    for name in ("sigmoid", "softplus"):
+        by_hand, expected = functions_of("02")[name](x), getattr(vae_nb, name)(x)
+        assert by_hand.dtype == expected.dtype
+        np.testing.assert_array_equal(by_hand, expected, err_msg=name)
+
+
+@every_seed
+@pytest.mark.parametrize("name", vae_nb.ACTIVATIONS)
+def test_02_dense_layer(seed, name):
+    rng = np.random.default_rng(seed)
+    shapes = [(7, 5), (5, 3), (3,), (7, 3)]
+    x, weights, biases, output_gradient = (rng.normal(size=shape) for shape in shapes)
+    function, derivative = activations_of_02()[name]
+    by_hand = functions_of("02")
+    layer = vae_nb.Dense(weights, biases, name)
+    pre_activation, output = by_hand["dense_forward"](x, weights, biases, function)
+    np.testing.assert_allclose(output, layer.forward(x), rtol=1e-12)
+    np.testing.assert_allclose(pre_activation, layer.pre_activation, rtol=1e-12)
+    found = by_hand["dense_backward"](x, weights, pre_activation, output_gradient, derivative)
+    x_gradient = layer.backward(output_gradient)
+    expected = layer.weights_gradient, layer.biases_gradient, x_gradient
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
+
+
+@every_seed
+def test_02_encoder_and_decoder(seed):
+    """Every activation, biases that are not zero, and log-variances beyond their bound."""
+    rng = np.random.default_rng(seed)
+    layers = tuple(LayerConfig(5, name) for name in vae_nb.ACTIVATIONS)
+    model = ModelConfig(latent_dim=3, encoder_layers=layers, decoder_layers=layers[::-1])
+    vae = vae_nb.VAE(model, (4, 3, 2), rng, np.float64)
+    vae.center_on(rng.random(24))
+    vae.parameters += rng.normal(0, 0.1, vae.parameters.shape)
+    parameters = vae.named_parameters()
+    parameters["log_variance.biases"][:] = [-40, 0.3, 40]
+    by_hand = functions_of(
+        "02", shapes=layer_shapes(model, (4, 3, 2)), activations=activations_of_02()
+    )
+    x, z = rng.random((6, 24)), rng.normal(size=(6, 3))
+    mean, log_variance = by_hand["encode"](x, parameters, vae.mean_image)
+    assert log_variance.min() == -30
+    assert log_variance.max() == 30
+    for ours, theirs in zip((mean, log_variance), vae.encode(x), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
+    logits = by_hand["decode_logits"](z, parameters)
+    np.testing.assert_allclose(logits, vae.decode_logits(z), rtol=1e-9, atol=1e-12)
 
 
 @every_seed
