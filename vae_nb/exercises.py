@@ -8,8 +8,10 @@ import inspect
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image
 
 from vae_nb.errors import VaeNbError
+from vae_nb.metrics import pixel_distances
 
 RIGHT, WRONG, UNSOLVED = "right", "wrong", "not solved yet"
 _CHECKS = {}
@@ -152,6 +154,108 @@ def _shown(value, longest=60):
 
 
 # --- 01 · Load the emojis ---
+
+
+@_exercise("01.1")
+def _centred_mean_square(function):
+    x = np.random.default_rng(1).random((6, 20))
+    square, mean = np.mean(x**2), x.mean(axis=0)
+    found = _call(function, square, mean)
+    mistakes = [
+        (
+            square - mean.mean() ** 2,
+            "You took one mean brightness for the whole picture: square each pixel of the mean "
+            "picture first, then average.",
+        ),
+        (square - np.sum(mean**2), "Sum and mean are mixed: average over the pixels as well."),
+        (
+            square + np.mean(mean**2),
+            "Centring adds nothing: which sign has the second term?",
+        ),
+        (square - mean**2, "One number is needed, not one for each pixel: average over them."),
+    ]
+    _expect(found, np.mean((x - mean) ** 2), "Your mean square", mistakes)
+    return "The variance is the mean square minus the square of the mean, at every pixel."
+
+
+@_exercise("01.2")
+def _on_paper(function):
+    rng = np.random.default_rng(2)
+    rgba, paper = rng.integers(0, 256, (5, 6, 4), dtype=np.uint8), np.array([20, 60, 200])
+    colour, opacity = rgba[..., :3], rgba[..., 3:] / 255
+    found = _call(function, rgba, paper)
+    image = Image.new("RGBA", (6, 5), tuple(paper.tolist()))
+    expected = np.asarray(Image.alpha_composite(image, Image.fromarray(rgba)))[..., :3]
+    exact = opacity * colour + (1 - opacity) * paper
+    mistakes = [
+        (exact, "The values are right, but not whole numbers yet: round, and convert to uint8."),
+        (np.floor(exact), "uint8 cuts fractions off: round before you convert."),
+        (
+            np.rint(opacity * colour + (1 - opacity) * 255).astype(np.uint8),
+            "The paper is still white: the 255 in `on_white` was its colour.",
+        ),
+        (
+            np.rint(opacity * paper + (1 - opacity) * colour).astype(np.uint8),
+            "Picture and paper have changed places: where alpha is 255, the picture is seen.",
+        ),
+        (np.where(rgba[..., 3:] > 0, colour, paper), "A pixel may be *half* opaque: mix the two."),
+    ]
+    _expect(found, expected, "Your picture", mistakes)
+    kind = np.asarray(found).dtype
+    _require(kind == np.uint8, f"The values are right, but of the type {kind}: uint8 is needed.")
+    return "Only the paper shows where alpha is 0, so the colour hidden there does not matter."
+
+
+@_exercise("01.3")
+def _with_mirrored(function):
+    shape = 3, 4, 3
+    pictures = np.random.default_rng(3).random((2, *shape))
+    x = pictures.reshape(2, -1)
+    found = _call(function, x, shape)
+
+    def both(mirrored):
+        return np.concatenate([x, mirrored.reshape(2, -1)])
+
+    mistakes = [
+        (both(x[:, ::-1]), "A row reversed is a picture upside down, with red and blue exchanged."),
+        (both(pictures[:, ::-1]), "Your copies are upside down: axis 1 of the pictures is height."),
+        (
+            both(pictures[..., ::-1]),
+            "Your copies have red and blue exchanged: the axis is colour.",
+        ),
+        (both(pictures[::-1]), "You reversed the order of the pictures, not the pictures."),
+        (both(pictures[:, :, ::-1])[2:], "The copies are right, but the originals are gone."),
+    ]
+    _expect(found, both(pictures[:, :, ::-1]), "Your array", mistakes)
+    return "To a dense layer a mirrored face is a new one: it does not know which pixels are near."
+
+
+@_exercise("01.4")
+def _nearest_training_pictures(function):
+    rng = np.random.default_rng(4)
+    train = rng.integers(0, 256, (7, 5, 4, 3), dtype=np.uint8)
+    brighter = np.minimum(train[2], 254) + 1  # nearly a copy; in uint8, 3 - 4 is 255
+    held_out = np.stack([*rng.integers(0, 256, (2, 5, 4, 3), dtype=np.uint8), train[5], brighter])
+    found = _call(function, train, held_out)
+    _require(
+        isinstance(found, tuple) and len(found) == 2,
+        "Two arrays are needed: `return positions, distances`.",
+    )
+    rows = held_out.reshape(4, -1) / 255, train.reshape(7, -1) / 255
+    apart = 255 / np.sqrt(60) * pixel_distances(*rows)  # (held out, training)
+    wrapped = held_out[:, None] - train[None]  # uint8, as a beginner would have it
+    overflow = "Bytes wrap around: in uint8, 3 - 4 is 255. Convert to float before you subtract."
+    mistakes = [
+        (np.sqrt(np.mean(wrapped**2.0, (2, 3, 4))).min(axis=1), overflow),
+        (np.sqrt(np.mean(wrapped**2, (2, 3, 4))).min(axis=1), overflow),
+        (apart.min(axis=0), "One distance for each *held-out* picture is needed: the other axis."),
+        (apart.min(axis=1) ** 2, "The root is missing: these are mean squares."),
+        (apart.min(axis=1) / 255, "Measure in bytes, from 0 to 255."),
+        (apart.min(axis=1) * np.sqrt(60), "These are sums of squares under the root, not means."),
+    ]
+    _expect(found[1], apart.min(axis=1), "Your distance", mistakes)
+    _expect(found[0], apart.argmin(axis=1), "Your nearest position")
+    return "It found the exact copy, at distance 0, and the one that was a little brighter."
 
 
 # --- 02 · Build a VAE from NumPy ---
