@@ -162,16 +162,9 @@ def _centred_mean_square(function):
     square, mean = np.mean(x**2), x.mean(axis=0)
     found = _call(function, square, mean)
     mistakes = [
-        (
-            square - mean.mean() ** 2,
-            "You took one mean brightness for the whole picture: square each pixel of the mean "
-            "picture first, then average.",
-        ),
+        (square - mean.mean() ** 2, "Square each pixel of the mean picture *before* you average."),
         (square - np.sum(mean**2), "Sum and mean are mixed: average over the pixels as well."),
-        (
-            square + np.mean(mean**2),
-            "Centring adds nothing: which sign has the second term?",
-        ),
+        (square + np.mean(mean**2), "Centring adds nothing: which sign has the second term?"),
         (square - mean**2, "One number is needed, not one for each pixel: average over them."),
     ]
     _expect(found, np.mean((x - mean) ** 2), "Your mean square", mistakes)
@@ -180,77 +173,54 @@ def _centred_mean_square(function):
 
 @_exercise("01.2")
 def _on_paper(function):
-    rng = np.random.default_rng(2)
-    rgba, paper = rng.integers(0, 256, (5, 6, 4), dtype=np.uint8), np.array([20, 60, 200])
-    colour, opacity = rgba[..., :3], rgba[..., 3:] / 255
+    rgba = np.random.default_rng(2).integers(0, 256, (5, 6, 4), dtype=np.uint8)
+    colour, opacity, paper = rgba[..., :3], rgba[..., 3:] / 255, np.array([20, 60, 200])
     found = _call(function, rgba, paper)
-    image = Image.new("RGBA", (6, 5), tuple(paper.tolist()))
-    expected = np.asarray(Image.alpha_composite(image, Image.fromarray(rgba)))[..., :3]
-    exact = opacity * colour + (1 - opacity) * paper
+    exact = paper + opacity * (colour - paper)
     mistakes = [
-        (exact, "The values are right, but not whole numbers yet: round, and convert to uint8."),
         (np.floor(exact), "uint8 cuts fractions off: round before you convert."),
-        (
-            np.rint(opacity * colour + (1 - opacity) * 255).astype(np.uint8),
-            "The paper is still white: the 255 in `on_white` was its colour.",
-        ),
-        (
-            np.rint(opacity * paper + (1 - opacity) * colour).astype(np.uint8),
-            "Picture and paper have changed places: where alpha is 255, the picture is seen.",
-        ),
-        (np.where(rgba[..., 3:] > 0, colour, paper), "A pixel may be *half* opaque: mix the two."),
+        (np.rint(255 + opacity * (colour - 255.0)), "The paper is white still: use `paper`."),
+        (np.rint(colour + paper - exact), "Picture and paper have changed places."),
+        (np.where(opacity > 0, colour, paper), "A pixel may be *half* opaque: mix the two."),
     ]
-    _expect(found, expected, "Your picture", mistakes)
-    kind = np.asarray(found).dtype
-    _require(kind == np.uint8, f"The values are right, but of the type {kind}: uint8 is needed.")
+    image = Image.alpha_composite(Image.new("RGBA", (6, 5), (*paper,)), Image.fromarray(rgba))
+    _expect(found, np.asarray(image)[..., :3], "Your picture", mistakes)
+    _require(np.asarray(found).dtype == np.uint8, "Right, but as other numbers: convert to uint8.")
     return "Only the paper shows where alpha is 0, so the colour hidden there does not matter."
 
 
 @_exercise("01.3")
 def _with_mirrored(function):
-    shape = 3, 4, 3
-    pictures = np.random.default_rng(3).random((2, *shape))
+    pictures = np.random.default_rng(3).random((2, 3, 4, 3))
     x = pictures.reshape(2, -1)
-    found = _call(function, x, shape)
-
-    def both(mirrored):
-        return np.concatenate([x, mirrored.reshape(2, -1)])
-
-    mistakes = [
-        (both(x[:, ::-1]), "A row reversed is a picture upside down, with red and blue exchanged."),
-        (both(pictures[:, ::-1]), "Your copies are upside down: axis 1 of the pictures is height."),
-        (
-            both(pictures[..., ::-1]),
-            "Your copies have red and blue exchanged: the axis is colour.",
-        ),
-        (both(pictures[::-1]), "You reversed the order of the pictures, not the pictures."),
-        (both(pictures[:, :, ::-1])[2:], "The copies are right, but the originals are gone."),
-    ]
-    _expect(found, both(pictures[:, :, ::-1]), "Your array", mistakes)
+    found = _call(function, x, (3, 4, 3))
+    copies = {
+        "A row reversed is a picture upside down, with red and blue exchanged.": x[:, ::-1],
+        "Your copies are upside down: axis 1 of the pictures is height.": pictures[:, ::-1],
+        "Your copies have red and blue exchanged: that axis is colour.": pictures[..., ::-1],
+    }
+    mistakes = [(np.concatenate([x, y.reshape(2, -1)]), hint) for hint, y in copies.items()]
+    mirrored = pictures[:, :, ::-1].reshape(2, -1)
+    mistakes.append((mirrored, "The copies are right, but the originals are gone."))
+    _expect(found, np.concatenate([x, mirrored]), "Your array", mistakes)
     return "To a dense layer a mirrored face is a new one: it does not know which pixels are near."
 
 
 @_exercise("01.4")
 def _nearest_training_pictures(function):
-    rng = np.random.default_rng(4)
-    train = rng.integers(0, 256, (7, 5, 4, 3), dtype=np.uint8)
-    brighter = np.minimum(train[2], 254) + 1  # nearly a copy; in uint8, 3 - 4 is 255
-    held_out = np.stack([*rng.integers(0, 256, (2, 5, 4, 3), dtype=np.uint8), train[5], brighter])
+    train, others = np.random.default_rng(4).integers(0, 256, (2, 7, 5, 4, 3), dtype=np.uint8)
+    brighter = np.minimum(train[2], 254) + 1  # nearly a copy, but in uint8 3 - 4 is 255
+    held_out = np.stack([*others[:2], train[5], brighter])
     found = _call(function, train, held_out)
-    _require(
-        isinstance(found, tuple) and len(found) == 2,
-        "Two arrays are needed: `return positions, distances`.",
-    )
-    rows = held_out.reshape(4, -1) / 255, train.reshape(7, -1) / 255
-    apart = 255 / np.sqrt(60) * pixel_distances(*rows)  # (held out, training)
-    wrapped = held_out[:, None] - train[None]  # uint8, as a beginner would have it
+    pair = isinstance(found, tuple) and len(found) == 2
+    _require(pair, "Two arrays are needed: `return positions, distances`.")
+    apart = pixel_distances(held_out.reshape(4, -1), train.reshape(7, -1)) / np.sqrt(60)
+    wrapped = held_out[:, None] - train
     overflow = "Bytes wrap around: in uint8, 3 - 4 is 255. Convert to float before you subtract."
     mistakes = [
-        (np.sqrt(np.mean(wrapped**2.0, (2, 3, 4))).min(axis=1), overflow),
-        (np.sqrt(np.mean(wrapped**2, (2, 3, 4))).min(axis=1), overflow),
+        *((np.sqrt(np.mean(wrapped**p, (2, 3, 4))).min(axis=1), overflow) for p in (2, 2.0)),
         (apart.min(axis=0), "One distance for each *held-out* picture is needed: the other axis."),
         (apart.min(axis=1) ** 2, "The root is missing: these are mean squares."),
-        (apart.min(axis=1) / 255, "Measure in bytes, from 0 to 255."),
         (apart.min(axis=1) * np.sqrt(60), "These are sums of squares under the root, not means."),
     ]
     _expect(found[1], apart.min(axis=1), "Your distance", mistakes)
