@@ -172,37 +172,27 @@ def _shown(value, longest=60):
 
 @_exercise("05.1")
 def _best_answer(answer):
-    values, probabilities = np.array([0.2, 0.9, 1.0]), np.array([0.5, 0.25, 0.25])
     mistakes = [
-        (values.mean(), "The three values are not equally likely: weigh each by its probability."),
+        (0.7, "The three values are not equally likely: weigh each by its probability."),
         (0.2, "0.2 is the most probable value. The answer with the least expected loss is a mean."),
-        (
-            0.55,
-            "That is the median, which is best for the absolute error. This loss asks the mean.",
-        ),
+        (0.55, "That is the median, best for the absolute error. This loss asks for the mean."),
     ]
-    _expect(answer, values @ probabilities, "Your best answer", mistakes, atol=0.002)
+    _expect(answer, 0.5 * 0.2 + 0.25 * 0.9 + 0.25 * 1, "Your best answer", mistakes, atol=0.002)
     return "The mean is none of the three values: a pixel that no picture has. That is blur."
 
 
 @_exercise("05.2")
 def _excess_map(function):
     rng = np.random.default_rng(0)
-    x, logits = rng.uniform(0.1, 0.9, (2, 24)), rng.normal(size=(2, 24))
-    shape, one = (3, 4, 2), (-1, 2)  # one pixel is two values: bernoulli_loss sums them
-    entropy = bernoulli_entropy(x.reshape(one)).reshape(2, 3, 4)
-    expected = bernoulli_loss(logits.reshape(one), x.reshape(one)).reshape(2, 3, 4) - entropy
+    x, logits = rng.uniform(0.1, 0.9, (24, 2)), rng.normal(size=(24, 2))  # of two colours
+    entropy = bernoulli_entropy(x).reshape(2, 3, 4)
+    expected = bernoulli_loss(logits, x).reshape(2, 3, 4) - entropy
     mistakes = [
         (expected + entropy, "That is a map of the loss: the pixels' own entropy is still in it."),
-        (
-            expected / 2,
-            "The colours are to be summed, not averaged: else a map's sum is too small.",
-        ),
-        (
-            expected.sum(axis=0),
-            "The pictures of the batch were summed: each needs a map of its own.",
-        ),
+        (expected / 2, "The colours are to be summed, not averaged: a map's sum is too small."),
+        (expected.sum(axis=0), "You summed over the batch: each picture needs a map of its own."),
     ]
+    x, logits, shape = x.reshape(2, 24), logits.reshape(2, 24), (3, 4, 2)
     _expect(_call(function, logits, x, shape), expected, "Your map", mistakes)
     hard = _call(function, 1000 * np.sign(x - 0.5), np.round(x), shape)  # perfect, of 0 and 1
     hint = "0·log 0 is NaN in NumPy, and so is a logarithm of a sigmoid that was rounded to 0."
@@ -213,27 +203,24 @@ def _excess_map(function):
 
 @_exercise("05.3")
 def _split_error(function):
-    rng = np.random.default_rng(0)
-    mean, log_variance, x = rng.normal(size=(4, 3)), rng.normal(size=(4, 3)), rng.random((4, 6))
-    noise, weights = rng.normal(size=(50, 3)), rng.normal(size=(3, 6))
+    mean, log_variance, x = np.random.default_rng(0).normal(size=(3, 4, 5))
+    noise, weights = np.random.default_rng(1).normal(size=(2, 50, 5))
+
+    def decode(z):
+        return sigmoid(z @ weights[:5])
 
     def parts(scale=1.0, centre=None):
-        z = reparameterize(mean, scale * log_variance, noise[:, None])  # (samples, batch, latent)
-        decoded = sigmoid(z @ weights)
+        decoded = decode(reparameterize(mean, scale * log_variance, noise[:, None]))
         centre = decoded.mean(axis=0) if centre is None else centre
-        distances = (decoded - x) ** 2, (centre - x) ** 2, (decoded - centre) ** 2
-        return np.array([d.sum(axis=-1).reshape(-1, 4).mean(axis=0) for d in distances])
+        squares = (decoded - x) ** 2, (centre - x) ** 2, (decoded - centre) ** 2
+        return np.array([part.sum(axis=-1).reshape(-1, 4).mean(axis=0) for part in squares])
 
-    found = _call(function, lambda z: sigmoid(z @ weights), mean, log_variance, x, noise)
     mistakes = [
         (parts(scale=2), "Your samples are too wide: σ is exp(½ log σ²), not exp(log σ²)."),
-        (
-            parts(centre=sigmoid(mean @ weights)),
-            "The picture of the mean μ is not the average of "
-            "the samples' pictures, for the decoder is not linear: your parts do not add up.",
-        ),
-        (parts() / 6, "The squared errors are to be summed over the pixels, not averaged."),
+        (parts(centre=decode(mean)), "decode(μ) is not the average picture: the decoder bends."),
+        (parts() / 5, "The squared errors are to be summed over the pixels, not averaged."),
     ]
+    found = _call(function, decode, mean, log_variance, x, noise)
     _expect(found, parts(), "Your (error, bias, variance)", mistakes)
     return "They add up for each picture: what is not bias is what z leaves open."
 
@@ -244,10 +231,9 @@ def _split_error(function):
 @_exercise("06.1")
 def _components_needed(function):
     singular_values = np.array([6.0, 3.0, 2.0, 1.0])  # shares of the variance 0.72 0.18 0.08 0.02
-    shares = np.array([0.5, 0.8, 0.95, 0.99])
-    found = [_call(function, singular_values, share) for share in shares]
+    found = [_call(function, singular_values, share) for share in (0.5, 0.8, 0.95, 0.99)]
     mistakes = [
-        ([1, 3, 4, 4], "A singular value is a standard deviation up to √n: variances are squares."),
+        ([1, 3, 4, 4], "A singular value is a standard deviation times √n: variances are squares."),
         ([0, 1, 2, 3], "NumPy counts from 0: the index of a component is one less than how many."),
     ]
     _expect(found, [1, 2, 3, 4], "Your number for shares of 0.5, 0.8, 0.95 and 0.99", mistakes)
@@ -257,16 +243,11 @@ def _components_needed(function):
 @_exercise("06.2")
 def _participation_ratio(function):
     covariance = np.array([[2.0, 1.8, 0.0], [1.8, 2.0, 0.0], [0.0, 0.0, 1.0]])
-    variances = np.linalg.eigvalsh(covariance)
-    expected = variances.sum() ** 2 / np.sum(variances**2)
+    expected = np.trace(covariance) ** 2 / np.trace(covariance @ covariance)
     mistakes = [
-        (
-            25 / 9,
-            "That is of the variances on the diagonal: two correlated dimensions are counted "
-            "as two. Take the eigenvalues.",
-        ),
+        (25 / 9, "The diagonal counts two correlated dimensions as two: take the eigenvalues."),
         (1 / expected, "Turned over: the square of the sum belongs above the sum of the squares."),
-        (variances.sum() / np.sum(variances**2), "The sum above is to be squared."),
+        (expected / 5, "The sum above is to be squared."),
     ]
     _expect(_call(function, covariance), expected, "Your ratio for correlated dimensions", mistakes)
     _expect(_call(function, 4 * np.eye(5)), 5, "Your ratio for five equal dimensions")
@@ -276,25 +257,22 @@ def _participation_ratio(function):
 @_exercise("06.3")
 def _nearest_labels(function):
     rng = np.random.default_rng(0)
-    labels = np.repeat(["cat", "heart", "face"], [10, 14, 18])
-    codes = rng.normal(size=(42, 2)) + 2.0 * np.repeat([[0, 0], [0, 1], [1, 0]], [10, 14, 18], 0)
-    others = rng.normal(size=(60, 2)) + 0.7
-    order = np.argsort(pixel_distances(others, codes), axis=1)
+    kinds = np.repeat([0, 1, 2], [10, 14, 18])
+    labels, places = np.array(["cat", "heart", "face"]), np.array([[0, 0], [0, 2], [2, 0]])
+    codes, others = rng.normal(size=(42, 2)) + places[kinds], rng.normal(size=(60, 2)) + 0.7
+    order = kinds[np.argsort(pixel_distances(others, codes), axis=1)]
 
     def vote(order, k=5, of_equals=list):  # the first: in the order of distance
-        rows = [list(labels[row[:k]]) for row in order]
+        rows = labels[order[:, :k]].tolist()
         return np.array([max(of_equals(row), key=row.count) for row in rows], object)
 
-    found = np.asarray(_call(function, codes, labels, others, 5), object)
+    found = np.asarray(_call(function, codes, labels[kinds], others, 5), object)
     _require(found.shape == (60,), f"60 labels are needed, and yours have shape {found.shape}.")
     for mistake, hint in (
         (vote(order, k=1), "You took the label of the nearest code alone: let all k of them vote."),
-        (vote(order[:, 1:]), "You left out the nearest code: but no picture is among its codes."),
+        (vote(order[:, 1:]), "You left out the nearest: but no picture is among the codes here."),
         (vote(order[:, ::-1]), "Your neighbours are the farthest codes: sort the other way."),
-        (
-            vote(order, of_equals=sorted),
-            "Where labels have equally many votes, the nearest decides.",
-        ),
+        (vote(order, of_equals=sorted), "Where labels have as many votes, the nearest decides."),
     ):
         _require(not np.array_equal(found, mistake), hint)
     wrong = np.flatnonzero(found != vote(order))
