@@ -18,13 +18,15 @@ def tagged(path, tag):
     return [cell for cell in read(path).cells if tag in cell.metadata.get("tags", [])]
 
 
-def functions_of(number, **names):
+def functions_of(number, paths=NOTEBOOKS, **names):
     """The functions and classes that a notebook defines, without running its cells.
 
     Parameters
     ----------
     number : str
         For example "03".
+    paths : list of Path
+        `NOTEBOOKS` or `SOLUTIONS`.
     **names
         Values for other names that the functions use.
 
@@ -34,7 +36,7 @@ def functions_of(number, **names):
         Every name that is imported or defined at the top of a cell; a name defined twice is the
         last one.
     """
-    (path,) = [path for path in NOTEBOOKS if path.name.startswith(number)]
+    (path,) = [path for path in paths if path.name.startswith(number)]
     kinds = ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef
     body = [
         node

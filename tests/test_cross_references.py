@@ -1,0 +1,155 @@
+"""What the notebooks' text refers to exists: files, notebooks, sections, exercises, pictures."""
+
+import re
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+from conftest import ROOT
+from notebook_code import NOTEBOOKS, SOLUTIONS, read
+from test_notebooks import PICTURES
+
+NUMBERS = {path.name[:2]: path for path in NOTEBOOKS}
+
+LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
+HEADING = re.compile(r"^## (\d+) · ", re.M)
+NOTEBOOK = re.compile(r"\b[Nn]otebooks? ((?:\d\d(?:, | and | to | or )?)+)")
+FILE_NAME = re.compile(r"\b[\w-]+\.(?:png|gif)\b")
+EXERCISE = re.compile(r"\b[Ee]xercises? ((?:\d\d\.\d(?:, | and | to | or )?)+)")
+
+COUNT = r"\d+(?:\.\d+)*(?:(?:, | and | to | or |–)\d+(?:\.\d+)*)*"
+# "notebook 03, section 8", "notebook 03 (section 8)", "section 8 of notebook 03"
+ELSEWHERE = re.compile(
+    rf"\bnotebook (?P<before>\d\d)(?:,| \(|'s|) ?[Ss]ections? (?P<first>{COUNT})"
+    rf"|\b[Ss]ections? (?P<second>{COUNT}) of notebook (?P<after>\d\d)"
+)
+SECTION = re.compile(rf"\b[Ss]ections? ({COUNT})")
+# A paper's section follows its year, "(2014)", with its title between at most; a paragraph of
+# sources refers to nothing else.
+SOURCES = re.compile(r"^(\*\*)?Sources?\b", re.M)
+CITED = re.compile(r"\(?(19|20)\d\d\)?[^\n]*$")
+
+every_notebook = pytest.mark.parametrize(
+    "path", [*NOTEBOOKS, *SOLUTIONS], ids=lambda path: f"{path.parent.name}-{path.stem}"
+)
+
+
+def texts(path):
+    """The source of each text cell, without its code."""
+    return [
+        re.sub(r"^```.*?^```", "", cell.source, flags=re.M | re.S)
+        for cell in read(path).cells
+        if cell.cell_type == "markdown"
+    ]
+
+
+def sections(path):
+    """The numbers of a notebook's headings "## 3 · …"."""
+    return [int(number) for text in texts(path) for number in HEADING.findall(text)]
+
+
+def numbers(text, pattern=r"\d+"):
+    return re.findall(pattern, text)
+
+
+def is_cited(text, start):
+    """Whether a mention of a section belongs to a paper: the sentences before it name a year."""
+    paragraph = text[text.rfind("\n", 0, start) + 1 : start]
+    if SOURCES.match(paragraph):
+        return True
+    if paragraph.lstrip().startswith("|"):  # of a table's row, the cell
+        paragraph = paragraph[paragraph.rfind("|") + 1 :]
+    # "Kingma & Welling (2014), *Auto-Encoding …*, section 2.4": no sentence ends in between but
+    # one within a title.
+    sentence = re.split(r"(?<=[^A-Z][a-z)])[.:;?!]\s", paragraph)[-1]
+    return bool(CITED.search(sentence))
+
+
+@every_notebook
+def test_links_lead_to_files(path):
+    for text in texts(path):
+        for groups in LINK.findall(text):
+            target = unquote("".join(groups)).partition("#")[0]
+            if target and not re.match(r"\w+:", target):
+                assert (path.parent / target).exists(), target
+                assert (path.parent / target).resolve().is_relative_to(ROOT), target
+
+
+@every_notebook
+def test_notebooks_mentioned_exist(path):
+    for text in texts(path):
+        for mention in NOTEBOOK.findall(text):
+            for number in numbers(mention, r"\d\d"):
+                assert number in NUMBERS, f"notebook {number}"
+        for number, name in re.findall(r"\b(\d\d)_(\w+)\.ipynb", text):
+            assert NUMBERS[number].name == f"{number}_{name}.ipynb"
+        for number, title in re.findall(r"(?:\[|\*\*)(\d\d) · ([^\]*:]+?)(?:\]|\*\*)", text):
+            heading = read(NUMBERS[number]).cells[0].source.splitlines()[0]
+            assert heading == f"# {number} · {title}"
+
+
+@every_notebook
+def test_sections_mentioned_exist(path):
+    """A solution's sections are those of its notebook."""
+    own = sections(NUMBERS[path.name[:2]])
+    for text in texts(path):
+        rest = text
+        for found in ELSEWHERE.finditer(text):
+            there = NUMBERS[found["before"] or found["after"]]
+            for number in numbers(found["first"] or found["second"]):
+                assert int(number) in sections(there), found[0]
+            # Of the same length, so that what comes after stays where it is.
+            rest = rest.replace(found[0], "#" * len(found[0]))
+        for found in SECTION.finditer(rest):
+            if not is_cited(rest, found.start()):
+                for number in numbers(found[1], r"[\d.]+"):
+                    assert number in map(str, own), found[0]
+
+
+@every_notebook
+def test_sections_are_numbered_in_order(path):
+    assert sections(path) == list(range(1, len(sections(path)) + 1))
+
+
+@every_notebook
+def test_exercises_mentioned_exist(path):
+    for text in texts(path):
+        for mention in EXERCISE.findall(text):
+            for number in numbers(mention, r"\d\d\.\d"):
+                all_texts = "\n".join(texts(NUMBERS[number[:2]]))
+                assert f"### Exercise {number} · " in all_texts, number
+
+
+@every_notebook
+def test_pictures_mentioned_are_written_by_the_series(path):
+    written = {name for names in PICTURES.values() for name in names}
+    for text in texts(path):
+        for name in FILE_NAME.findall(text):
+            assert name in written, name
+
+
+@pytest.mark.parametrize(
+    ("text", "cited"),
+    [
+        ("Kingma & Welling (2014), *Auto-Encoding Variational Bayes*, section 2.4", True),
+        ("**Sources.** A (1999). Something else, section 3", True),
+        ("Sources: A (1999), section 1. B (2000), section 3", True),
+        ("as Bowman et al. (2016, section 3.1", True),
+        ("| β-VAE | Higgins et al. (2017), section 2", True),
+        ("| Higgins et al. (2017) | section 2", False),
+        ("Kingma & Ba (2015) have it. The rest is in section 3", False),
+        ("Larsen et al. (2016) had more. See section 4", False),
+        ("The reason is in section 3", False),
+    ],
+)
+def test_a_paper_s_section_is_told_from_the_notebook_s(text, cited):
+    assert is_cited(text, text.rindex("section")) == cited
+
+
+def test_the_series_has_every_kind_of_reference():
+    """The patterns find what they are for."""
+    everything = "\n".join(text for path in NOTEBOOKS for text in texts(path))
+    for pattern in (LINK, NOTEBOOK, FILE_NAME, SECTION):
+        assert pattern.search(everything), pattern.pattern
+    assert Path(ROOT / "notebooks").is_dir()
+    assert all(sections(path) for path in NOTEBOOKS)
