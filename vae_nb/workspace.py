@@ -99,8 +99,9 @@ class Workspace:
         images = [Image.fromarray(frame) for frame in frames]
         if captions is not None:
             images = list(map(_captioned, images, captions))
-        # One palette for all frames, from the most colourful of them: else colours flicker.
-        palette = max(images, key=lambda image: len(image.getcolors(1 << 24))).quantize(256)
+        # One palette for all frames, from some of them together: else colours flicker.
+        some = [np.asarray(image) for image in images[:: 1 + len(images) // 16]]
+        palette = Image.fromarray(np.concatenate(some)).quantize(256)
         images = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
         durations = [round(1000 * seconds)] * len(images)
         durations[-1] += 1000 * LAST_FRAME_SECONDS
@@ -132,8 +133,10 @@ def _captioned(image, caption):
     taller = Image.new("RGB", (image.width, image.height + CAPTION_HEIGHT), "white")
     taller.paste(image)
     place = (image.width / 2, image.height + CAPTION_HEIGHT / 2)
-    font = ImageFont.load_default(size=16)
-    ImageDraw.Draw(taller).text(place, caption, "black", font, anchor="mm")
+    draw, size = ImageDraw.Draw(taller), 16
+    while size > 8 and draw.textlength(caption, ImageFont.load_default(size)) > image.width - 8:
+        size -= 1
+    draw.text(place, caption, "black", ImageFont.load_default(size), anchor="mm")
     return taller
 
 
