@@ -67,7 +67,7 @@ def tiny_config_path(own_pictures, tmp_path):
 def project_copy(tmp_path_factory):
     """The project as it was shipped, for notebooks to run in: a reader's own is left alone."""
     copy = tmp_path_factory.mktemp("project")
-    for folder in ("vae_nb", "notebooks", "configs", "input"):
+    for folder in ("vae_nb", "notebooks", "configs", "docs", "input"):
         for file in shipped_files(folder):
             (copy / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / file, copy / file)
