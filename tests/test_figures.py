@@ -85,6 +85,9 @@ def all_figures(count, shape, labels, latent):
         "picture_grid_titles": figures.picture_grid(floats[:5], titles=["a $long$ title " * 3] * 5)
         if count >= 5
         else figures.picture_grid(floats, 1, "Two", ["日", "_"]),
+        "picture_table": figures.picture_table(
+            grid[:3, :6], ["a $row$ 日"] * min(3, len(grid)), ["a column's name"] * 6
+        ),
         "sliders": figures.sliders(floats[0], np.linspace(-4, 4, latent), names),
     }
 

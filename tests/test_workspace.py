@@ -99,6 +99,26 @@ def test_a_figure_is_saved_under_its_name(tmp_path):
     assert [file.name for file in path.parent.iterdir()] == ["loss.png"]
 
 
+def test_an_animation_keeps_colours_of_different_frames_and_its_whole_caption(tmp_path):
+    frames = np.full((9, 40, 120, 3), 255, np.uint8)
+    colours = [(220, 30, 30), (20, 160, 40), (30, 60, 210)]
+    frames[:, 10:30, 10:30] = np.repeat(colours, 3, axis=0)[:, None, None]
+    captions = ["a caption wider than its picture"] * 9
+    path = Workspace(tmp_path).save_animation(frames, "walk.gif", captions, seconds=0.05)
+    with Image.open(path) as image:
+        assert image.info["loop"] == 0
+        shown = []
+        for number in range(image.n_frames):
+            image.seek(number)
+            shown.append(np.asarray(image.convert("RGB")))
+    assert len(shown) == 3  # equal frames are one that stands longer
+    for pixels, colour in zip(shown, colours, strict=True):
+        assert np.abs(pixels[20, 20] - np.array(colour)).max() <= 8
+        dark = np.flatnonzero(np.any(pixels[40:] < 128, axis=(0, 2)))
+        assert dark[0] > 1
+        assert dark[-1] < 118
+
+
 def test_without_a_saved_model_one_is_trained(pictures, output, capfd):
     run = load(tiny_config(pictures), output)
     out, err = capfd.readouterr()

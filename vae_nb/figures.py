@@ -676,6 +676,27 @@ def picture_grid(pictures, columns=MAX_COLUMNS, title="", titles=()):
     return figure
 
 
+def picture_table(pictures, row_names, column_names):
+    """Pictures in rows and columns that have names.
+
+    Parameters
+    ----------
+    pictures : ndarray, shape (rows, columns, height, width, channels)
+    row_names : sequence of str, shape (rows,)
+    column_names : sequence of str, shape (columns,)
+
+    Returns
+    -------
+    Figure
+    """
+    row_names = [_printable(name) for name in row_names]
+    column_names = [_printable(name) for name in column_names]
+    tiles = _tiles(pictures, _tile_size(*np.shape(pictures)[:2]))
+    beside = max(0, math.ceil((_widest(column_names) + 8 - tiles.shape[3]) / 2))
+    tiles = np.pad(tiles, ((0, 0), (0, 0), (0, 0), (beside, beside), (0, 0)), constant_values=255)
+    return _montage([("", tiles, row_names)], GAP, column_names)
+
+
 def film(pictures, columns=1):
     """The frames of an animation, several pictures in each.
 

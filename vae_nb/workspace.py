@@ -132,8 +132,10 @@ def _captioned(image, caption):
     taller = Image.new("RGB", (image.width, image.height + CAPTION_HEIGHT), "white")
     taller.paste(image)
     place = (image.width / 2, image.height + CAPTION_HEIGHT / 2)
-    font = ImageFont.load_default(size=16)
-    ImageDraw.Draw(taller).text(place, caption, "black", font, anchor="mm")
+    draw, size = ImageDraw.Draw(taller), 16
+    while size > 8 and draw.textlength(caption, ImageFont.load_default(size)) > image.width - 8:
+        size -= 1
+    draw.text(place, caption, "black", ImageFont.load_default(size), anchor="mm")
     return taller
 
 
