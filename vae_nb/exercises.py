@@ -15,7 +15,13 @@ from vae_nb.errors import VaeNbError
 from vae_nb.gradient_checking import central_differences
 from vae_nb.images import ImageSet
 from vae_nb.layers import sigmoid
-from vae_nb.losses import bernoulli_entropy, bernoulli_loss, kl_divergence, kl_divergence_gradient
+from vae_nb.losses import (
+    bernoulli_entropy,
+    bernoulli_loss,
+    kl_divergence,
+    kl_divergence_gradient,
+    kl_divergence_per_dimension,
+)
 from vae_nb.metrics import pixel_distances, reconstruction_quality
 from vae_nb.model import VAE, reparameterize
 from vae_nb.optimizers import Adam
@@ -550,6 +556,109 @@ def _nearest_labels(function):
 
 
 # --- 07 · Read the loss curves ---
+
+
+@_exercise("07.1")
+def _slope_of_one(start_bias):
+    expected = np.arcsinh(1)
+    mistakes = [
+        (0, "sinh 0 = 0: there the layer passes nothing back."),
+        (1, "At 1 the slope is sinh 1 = 1.18: a little too much."),
+        (np.sinh(1), "That is the slope at 1. Asked is where the slope is 1: the inverse."),
+        (-expected, "There the slope is -1, and a positive bias is asked for."),
+    ]
+    _expect(start_bias, expected, "Your bias", mistakes, rtol=1e-5)
+    return "It is log(1 + √2), and the output there is √2, for cosh² = 1 + sinh²."
+
+
+# The notebook's runs at ten epochs: KL, pictures, training and held-out reconstruction.
+_COURSES = """
+healthy,             16.7, 44, 638 566 514 499 484 475 471 468 466 467, 593 548 511 506 498 496 493 492 492 492
+collapsed,           .004, 44, 643 638 639 638 639 639 638 637 639 638, 593 594 593 592 594 592 593 591 593 592
+unstable,            18.1, 44, 998 743 728 593 528 601 603 565 661 590, 637 577 538 535 522 518 530 526 524 515
+overfitted,          63.8, 11, 689 433 431 431 431 430 430 430 431 430, 601 513 517 521 524 524 526 527 533 538
+KL weight too large, 0.57, 44, 638 634 614 612 613 594 588 597 581 585, 593 587 576 565 565 567 565 563 563 564
+"""  # noqa: E501
+_COURSES = dict(line.split(",", 1) for line in _COURSES.strip().splitlines())
+
+
+def _course(illness, kl=None, pictures=None, training=None, held_out=None, warm_up=0):
+    """What `diagnose_run` takes: a recorded course, with an (epoch, loss) changed."""
+    recorded = [np.array(part.split(), float) for part in _COURSES[illness].split(",")]
+    kl = np.full(16, (recorded[0][0] if kl is None else kl) / 16)  # (latent,)
+    history = {"epoch": np.arange(1, 11), "learning_rate": np.full(10, 0.001)}
+    history["kl_weight"] = np.minimum(1.0, history["epoch"] / (warm_up + 1))
+    for part, losses, change in zip(
+        ("train", "validation"), recorded[2:], (training, held_out), strict=True
+    ):
+        if change:
+            losses[change[0] - 1] = change[1]
+        history |= {f"{part}_reconstruction": losses, f"{part}_kl": np.full(10, kl.sum())}
+        history[f"{part}_total"] = losses + history["kl_weight"] * kl.sum()
+    return history, kl, int(recorded[1][0]) if pictures is None else pictures
+
+
+@_exercise("07.2")
+def _diagnose_run(function):
+    steps = ("5", "1", "2", "4", "3, of the sum over all dimensions")
+    cases = [
+        (f"the notebook's run {name!r}", _course(name), name, f"That is step {step}.")
+        for name, step in zip(_COURSES, steps, strict=True)
+    ]
+    dear = "KL weight too large"
+    cases += [
+        ("a healthy run with one early spike", _course("healthy", training=(2, 2000)),
+         "healthy", "Only jumps in the last third count."),
+        ("a healthy run whose best held-out loss lies in the warm-up",
+         _course("healthy", held_out=(2, 480), warm_up=3), "healthy",
+         "Compare losses at the final KL weight only."),
+        ("an unstable run with a KL of 0.05 in the end", _course("unstable", kl=0.05),
+         "collapsed", "The KL comes first, and all latent dimensions together."),
+        ("a run of 16 dimensions with 0.02 nats each", _course("healthy", kl=0.32),
+         dear, "Add the dimensions up before you compare."),
+        ("a run of 1000 pictures with a KL of 5 nats", _course("healthy", 5, 1000),
+         dear, "The limit is the logarithm of the number of pictures."),
+        ("a run whose held-out and training losses both rise at the end",
+         _course("healthy", training=(10, 510), held_out=(10, 500)), "healthy",
+         "Overfitting takes a training loss that fell."),
+    ]  # fmt: skip
+    for what, course, expected, hint in cases:
+        found = _call(function, *course)
+        known = isinstance(found, str) and found in _COURSES
+        _require(known, f"{_shown(found)} is none of the names {', '.join(_COURSES)}.")
+        _require(found == expected, f"For {what} you say {found!r}; it is {expected!r}. {hint}")
+    return "The order is the point: each step is only worth asking when those above it say no."
+
+
+@_exercise("07.3")
+def _free_bits(function):
+    rng, floor = np.random.default_rng(7), 0.2
+    mean, log_variance = rng.normal(size=(2, 5, 4)) * [[[0.1, 0.5, 1.0, 2.0]], [[0.3] * 4]]
+
+    def term():
+        kl = kl_divergence_per_dimension(mean, log_variance).mean(axis=0)  # (latent,)
+        return float(np.sum(np.maximum(kl, floor)))
+
+    found = _call(function, mean, log_variance, floor)
+    parts = "Three things are needed: the KL term, and its gradients for mean and log-variance."
+    _require(isinstance(found, tuple) and len(found) == 3, parts)
+    kl = kl_divergence_per_dimension(mean, log_variance)  # (batch, latent)
+    mistakes = [
+        (np.maximum(kl, floor).mean(axis=0).sum(), "Average over the batch before the floor."),
+        (np.minimum(kl.mean(axis=0), floor).sum(), "You take the smaller of floor and KL."),
+        (kl.mean(axis=0).sum(), "That is the KL without a floor, or with one for the sum."),
+    ]
+    _expect(found[0], term(), "Your KL term", mistakes)
+    whole = kl_divergence_gradient(mean, log_variance)
+    for part, name in enumerate(("mean", "log_variance")):
+        expected = central_differences(term, (mean, log_variance)[part]).reshape(mean.shape)
+        mistakes = [
+            (expected * len(mean), "Divide by the batch: the term is an average over it."),
+            (whole[part] / len(mean), "A dimension below the floor is free: its gradient is 0."),
+        ]
+        what = f"Your gradient for {name}"
+        _expect(found[1 + part], expected, what, mistakes, rtol=1e-5, atol=1e-7)
+    return "Below the floor the encoder may say what it likes: no price, no pull to the prior."
 
 
 # --- 08 · Traverse the latent space ---
