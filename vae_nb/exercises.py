@@ -5,6 +5,7 @@ behind them, it says so.
 """
 
 import inspect
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -172,144 +173,88 @@ def _shown(value, longest=60):
 
 @_exercise("04.1")
 def _spike(steps):
-    lasting = {beta2: _steps_remembered(beta2) for beta2 in (0.99, 0.999)}
+    places, optimizer = [0.0], Adam(np.zeros(1), beta2=0.99)
+    for step in range(1500):
+        optimizer.update(np.array([300.0 if step == 200 else 1.0]), 1.0)
+        places.append(optimizer.parameters.item())
+    short = np.flatnonzero(np.abs(np.diff(places)) < 0.9)
     hints = [
         (100, "100 is 1 / (1 − β₂): after it v has shrunk by a factor e only, and is still huge."),
-        (
-            lasting[0.999],
-            f"{lasting[0.999]} steps is right for β₂ = 0.999: pass beta2=0.99 on.",
-        ),
-        (200 + lasting[0.99], "That is the step's index; count from the spike, at step 200."),
-        (1, "That is the first step shorter than 0.9 of the rate; the last is asked for."),
+        (1299, "Your last step is a short one: with β₂ = 0.999? Pass beta2=0.99 on."),
+        (short[-1], "That is the step's index; count from the spike, at step 200."),
+        (short[0] - 200, "That is the first step shorter than 0.9; the last is asked for."),
     ]
     within = {"rtol": 0, "atol": 2.5}  # who counts the spike itself is right, too
-    _expect(steps, lasting[0.99], "Your number of steps", hints, **within)
-    return (
-        "The spike's square is 90000 times the usual: it takes v eight times 1 / (1 − β₂) steps "
-        "to forget it, not one."
-    )
-
-
-def _steps_remembered(beta2):
-    """The last step shorter than 0.9 of the rate, counted from a spike of 300 among ones."""
-    parameters, lengths = np.zeros(1), []
-    optimizer = Adam(parameters, beta2=beta2)
-    for step in range(8000):
-        before = parameters.item()
-        optimizer.update(np.array([300.0 if step == 200 else 1.0]), 1.0)
-        lengths.append(abs(parameters.item() - before))
-    return int(np.flatnonzero(np.array(lengths) < 0.9)[-1]) - 200
+    _expect(steps, short[-1] - 200, "Your number of steps", hints, **within)
+    return "The spike's square is 90000: v takes eight times 1 / (1 − β₂) steps to forget it."
 
 
 @_exercise("04.2")
 def _nesterov(function):
-    gradients = np.random.default_rng(42).normal(size=(5, 2))
     rate, decay = 0.1, 0.8
     rule, optimizer = _call(function, rate, decay), SGD(np.zeros(2), decay)
-    found = []
-    for t, gradient in enumerate(gradients, 1):
-        found.append(np.array(_call(rule, gradient, t)))  # a copy: it may be the velocity itself
+    for t, gradient in enumerate(np.random.default_rng(42).normal(size=(5, 2)), 1):
         optimizer.update(gradient, rate)
-        velocity = optimizer.velocity
-        what, right = f"Your step {t}", rate * (gradient + decay * velocity)
+        velocity, right = optimizer.velocity, rate * (gradient + decay * optimizer.velocity)
         plain = "That is momentum itself: g + μv needs the velocity after its update, not before."
         no_gradient = "Your step is ημv: the gradient is to be added once more, g + μv."
-        no_rate = "Your step lacks the learning rate."
         mistakes = [(rate * velocity, plain), (rate * decay * velocity, no_gradient)]
-        _expect(found[-1], right, what, [*mistakes, (right / rate, no_rate)])
-    return (
-        "The newest gradient weighs 1 + μ where momentum gives it 1: the walk brakes one step "
-        "earlier, and overshoots less."
-    )
+        mistakes.append((right / rate, "Your step lacks the learning rate."))
+        _expect(_call(rule, gradient, t), right, f"Your step {t}", mistakes)
+    return "The newest gradient weighs 1 + μ, not 1: the walk brakes earlier and overshoots less."
 
 
 @_exercise("04.3")
 def _held_out_total(function):
-    overrides = {
-        "model.latent_dim": 3,
-        "model.encoder_layers": [{"units": 8, "activation": "relu"}],
-    }
-    config = load_config(None, overrides | {"training.epochs": 2, "training.kl_weight": 5.0})
+    layers = [{"units": 8, "activation": "relu"}]
+    config = load_config(None, {"model.encoder_layers": layers, "training.kl_weight": 5.0})
     pixels = np.random.default_rng(43).integers(0, 256, (12, 4, 4, 1), np.uint8)
-    images = ImageSet(pixels, tuple("abcdefghijkl"), ("",) * 12)
-    train_set, held_out = images.split(0.5, 0)
-    vae = VAE(config.model, images.image_shape, random_stream(0, "weights"))
-    seed, shape = config.training.seed, (len(held_out), vae.latent_dim)
+    train_set, held_out = ImageSet(pixels, ("",) * 12, ("",) * 12).split(0.5, 0)
+    vae = VAE(config.model, pixels.shape[1:], random_stream(0, "weights"))
+    training = replace(config.training, epochs=2)
 
     def compare(vae, columns):
-        weight = columns["kl_weight"][-1]
-        found = [_call(function, vae, held_out, config.training, weight) for _ in range(2)]
-        right = columns["validation_total"][-1]
-        double = random_stream(seed, "validation").standard_normal(shape)
-        other, means = (negative_elbo(vae, held_out, n) for n in (double, np.zeros(shape)))
-        _expect(
-            found[0],
-            right,
-            f"Your loss after epoch {len(columns['epoch'])}",
-            [
-                (columns["validation_reconstruction"][-1], "The KL is missing."),
-                (right + (1 - weight) * columns["validation_kl"][-1], "The KL lacks its weight."),
-                (means[0] + weight * means[1], "That is decoded from the mean: z needs noise."),
-                (
-                    other[0] + weight * other[1],
-                    "Draw the noise in vae.dtype: float64 draws differ.",
-                ),
-            ],
-            rtol=1e-5,
-        )
+        right, weight = columns["validation_total"][-1], columns["kl_weight"][-1]
+        found = [_call(function, vae, held_out, training, weight) for _ in range(2)]
+        means = negative_elbo(vae, held_out, np.zeros((len(held_out), vae.latent_dim)))
+        mistakes = [
+            (right + (1 - weight) * columns["validation_kl"][-1], "The KL lacks its weight."),
+            (means[0] + weight * means[1], "That is decoded from the mean: z needs noise."),
+        ]
+        _expect(found[0], right, "Your held-out loss", mistakes, rtol=1e-5)
         again = "Asked twice, your function gives two losses: start the stream anew at each call."
         _require(np.array_equal(*found), again)
 
-    train(vae, train_set, held_out, config.training, on_epoch_end=compare, progress=False)
-    return (
-        "The stream is started anew at each call, so every epoch is judged with the same noise: "
-        "a difference between two epochs is the network's."
-    )
+    train(vae, train_set, held_out, training, on_epoch_end=compare, progress=False)
+    return "Every epoch is judged with the same noise: what differs is the network's doing."
 
 
 @_exercise("04.4")
 def _adamw(optimizer_class):
     rng = np.random.default_rng(44)
-    start, (rate, decay) = rng.normal(size=6), (0.1, 0.2)
-    gradients = rng.normal(size=(3, 6))
+    start, gradients, rate, decay = rng.normal(size=6), rng.normal(size=(3, 6)), 0.1, 0.2
 
-    def run(take_step, make):
+    def run(make=Adam, before=1.0, l2=0.0, after=1.0):
         parameters = start.copy()
         optimizer = make(parameters)
         for gradient in gradients:
-            if take_step(optimizer, parameters, gradient.copy()) is ...:
+            parameters *= before
+            if optimizer.update(gradient + l2 * parameters, rate) is ...:
                 return ...
+            parameters *= after
         return parameters
 
-    def adam(before=1.0, after=1.0, l2=0.0):
-        def take_step(optimizer, parameters, gradient):
-            gradient += l2 * parameters
-            parameters *= before
-            optimizer.update(gradient, rate)
-            parameters *= after
-
-        return run(take_step, Adam)
-
     shrink = 1 - rate * decay
-    found = _call(
-        lambda: run(lambda o, _, g: o.update(g, rate), lambda p: optimizer_class(p, decay))
-    )
-    _expect(
-        found,
-        adam(before=shrink),
-        "Your parameter after three steps",
-        [
-            (start, "The parameters have not moved: change self.parameters in place."),
-            (adam(), "That is Adam: nothing decays."),
-            (adam(l2=decay), "The decay went into the gradient, and through √v: keep it out."),
-            (adam(before=1 - decay), "The decay lacks the learning rate: it is ηλθ."),
-            (adam(before=1 + rate * decay), "Your parameters grow: ηλθ is subtracted."),
-            (adam(after=shrink), "You decay what Adam's step has changed: decay before it."),
-        ],
-    )
-    return (
-        "Every parameter shrinks by the same factor 1 − ηλ a step, however large its gradients are."
-    )
+    mistakes = [
+        (start, "The parameters have not moved: change self.parameters in place."),
+        (run(), "That is Adam: nothing decays."),
+        (run(l2=decay), "The decay went into the gradient, and through √v: keep it out."),
+        (run(before=1 - decay), "The decay lacks the learning rate: it is ηλθ."),
+        (run(after=shrink), "You decay what Adam's step has changed: decay before it."),
+    ]
+    found = _call(lambda: run(lambda parameters: optimizer_class(parameters, decay)))
+    _expect(found, run(before=shrink), "Your parameter after three steps", mistakes)
+    return "Every parameter shrinks by the same factor 1 − ηλ, however large its gradients are."
 
 
 # --- 05 · Reconstruct ---
