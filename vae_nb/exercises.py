@@ -5,6 +5,7 @@ behind them, it says so.
 """
 
 import inspect
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -22,9 +23,11 @@ from vae_nb.losses import (
     kl_divergence_gradient,
     kl_divergence_per_dimension,
 )
-from vae_nb.metrics import pixel_distances, reconstruction_quality
+from vae_nb.metrics import negative_elbo, pixel_distances, reconstruction_quality
 from vae_nb.model import VAE, reparameterize
-from vae_nb.optimizers import Adam
+from vae_nb.optimizers import SGD, Adam
+from vae_nb.random_streams import random_stream
+from vae_nb.training import train
 
 RIGHT, WRONG, UNSOLVED = "right", "wrong", "not solved yet"
 _CHECKS = {}
@@ -440,6 +443,92 @@ def _gaussian_loss(function):
 
 
 # --- 04 · Train ---
+
+
+@_exercise("04.1")
+def _spike(steps):
+    places, optimizer = [0.0], Adam(np.zeros(1), beta2=0.99)
+    for step in range(1500):
+        optimizer.update(np.array([300.0 if step == 200 else 1.0]), 1.0)
+        places.append(optimizer.parameters.item())
+    short = np.flatnonzero(np.abs(np.diff(places)) < 0.9)
+    hints = [
+        (100, "100 is 1 / (1 − β₂): after it v has shrunk by a factor e only, and is still huge."),
+        (1299, "Your last step is a short one: with β₂ = 0.999? Pass beta2=0.99 on."),
+        (short[-1], "That is the step's index; count from the spike, at step 200."),
+        (short[0] - 200, "That is the first step shorter than 0.9; the last is asked for."),
+    ]
+    within = {"rtol": 0, "atol": 2.5}  # who counts the spike itself is right, too
+    _expect(steps, short[-1] - 200, "Your number of steps", hints, **within)
+    return "The spike's square is 90000: v takes eight times 1 / (1 − β₂) steps to forget it."
+
+
+@_exercise("04.2")
+def _nesterov(function):
+    rate, decay = 0.1, 0.8
+    rule, optimizer = _call(function, rate, decay), SGD(np.zeros(2), decay)
+    for t, gradient in enumerate(np.random.default_rng(42).normal(size=(5, 2)), 1):
+        optimizer.update(gradient, rate)
+        velocity, right = optimizer.velocity, rate * (gradient + decay * optimizer.velocity)
+        plain = "That is momentum itself: g + μv needs the velocity after its update, not before."
+        no_gradient = "Your step is ημv: the gradient is to be added once more, g + μv."
+        mistakes = [(rate * velocity, plain), (rate * decay * velocity, no_gradient)]
+        mistakes.append((right / rate, "Your step lacks the learning rate."))
+        _expect(_call(rule, gradient, t), right, f"Your step {t}", mistakes)
+    return "The newest gradient weighs 1 + μ, not 1: the walk brakes earlier and overshoots less."
+
+
+@_exercise("04.3")
+def _held_out_total(function):
+    layers = [{"units": 8, "activation": "relu"}]
+    config = load_config(None, {"model.encoder_layers": layers, "training.kl_weight": 5.0})
+    pixels = np.random.default_rng(43).integers(0, 256, (12, 4, 4, 1), np.uint8)
+    train_set, held_out = ImageSet(pixels, ("",) * 12, ("",) * 12).split(0.5, 0)
+    vae = VAE(config.model, pixels.shape[1:], random_stream(0, "weights"))
+    training = replace(config.training, epochs=2)
+
+    def compare(vae, columns):
+        right, weight = columns["validation_total"][-1], columns["kl_weight"][-1]
+        found = [_call(function, vae, held_out, training, weight) for _ in range(2)]
+        means = negative_elbo(vae, held_out, np.zeros((len(held_out), vae.latent_dim)))
+        mistakes = [
+            (right + (1 - weight) * columns["validation_kl"][-1], "The KL lacks its weight."),
+            (means[0] + weight * means[1], "That is decoded from the mean: z needs noise."),
+        ]
+        _expect(found[0], right, "Your held-out loss", mistakes, rtol=1e-5)
+        again = "Asked twice, your function gives two losses: start the stream anew at each call."
+        _require(np.array_equal(*found), again)
+
+    train(vae, train_set, held_out, training, on_epoch_end=compare, progress=False)
+    return "Every epoch is judged with the same noise: what differs is the network's doing."
+
+
+@_exercise("04.4")
+def _adamw(optimizer_class):
+    rng = np.random.default_rng(44)
+    start, gradients, rate, decay = rng.normal(size=6), rng.normal(size=(3, 6)), 0.1, 0.2
+
+    def run(make=Adam, before=1.0, l2=0.0, after=1.0):
+        parameters = start.copy()
+        optimizer = make(parameters)
+        for gradient in gradients:
+            parameters *= before
+            if optimizer.update(gradient + l2 * parameters, rate) is ...:
+                return ...
+            parameters *= after
+        return parameters
+
+    shrink = 1 - rate * decay
+    mistakes = [
+        (start, "The parameters have not moved: change self.parameters in place."),
+        (run(), "That is Adam: nothing decays."),
+        (run(l2=decay), "The decay went into the gradient, and through √v: keep it out."),
+        (run(before=1 - decay), "The decay lacks the learning rate: it is ηλθ."),
+        (run(after=shrink), "You decay what Adam's step has changed: decay before it."),
+    ]
+    found = _call(lambda: run(lambda parameters: optimizer_class(parameters, decay)))
+    _expect(found, run(before=shrink), "Your parameter after three steps", mistakes)
+    return "Every parameter shrinks by the same factor 1 − ηλ, however large its gradients are."
 
 
 # --- 05 · Reconstruct ---

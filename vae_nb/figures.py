@@ -642,7 +642,7 @@ def interpolation(pictures, row_names):
     return _montage([("", framed, names)], GAP, weights, "weight t of the right-hand end")
 
 
-def picture_grid(pictures, columns=MAX_COLUMNS, title="", titles=()):
+def picture_grid(pictures, columns=MAX_COLUMNS, title="", titles=(), row_names=()):
     """Pictures in rows, for example samples from the prior.
 
     Parameters
@@ -654,6 +654,8 @@ def picture_grid(pictures, columns=MAX_COLUMNS, title="", titles=()):
         Above all of them.
     titles : sequence of str, shape (n,) or (0,)
         Below each.
+    row_names : sequence of str, shape (rows,) or (0,)
+        At the left of each row.
 
     Returns
     -------
@@ -667,7 +669,8 @@ def picture_grid(pictures, columns=MAX_COLUMNS, title="", titles=()):
         beside = max(0, math.ceil((_widest(titles) + 8 - width) / 2))
         padding = ((0, 0), (0, LINE + 4), (beside, beside), (0, 0))
         tiles = np.pad(tiles, padding, constant_values=255)
-    figure = _montage([(title, _in_rows(tiles, columns), [])])
+    names = [_printable(name) for name in row_names]
+    figure = _montage([(title, _in_rows(tiles, columns), names)])
     for number, name in enumerate(titles):
         row, column = divmod(number, columns)
         x = column * (tiles.shape[2] + GAP) + tiles.shape[2] / 2
