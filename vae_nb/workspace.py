@@ -101,8 +101,6 @@ class Workspace:
             images = list(map(_captioned, images, captions))
         # One palette, made from all frames: with one for each, colours would flicker.
         palette = Image.fromarray(np.concatenate(images)).quantize(256)
-        # One palette for all frames, from the most colourful of them: else colours flicker.
-        palette = max(images, key=_count_colours).quantize(256)
         images = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
         durations = [round(1000 * seconds)] * len(images)
         durations[-1] += 1000 * LAST_FRAME_SECONDS
@@ -127,11 +125,6 @@ class Workspace:
         """
         with atomic_path(self.metrics_path) as temporary:
             temporary.write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
-
-
-def _count_colours(image):
-    """How many colours an RGB image has, ten times faster than `Image.getcolors`."""
-    return len(np.unique(np.asarray(image) @ np.array([1, 1 << 8, 1 << 16])))
 
 
 def _captioned(image, caption):
