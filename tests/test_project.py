@@ -56,8 +56,8 @@ def test_default_configuration_is_that_of_all_emojis_but_for_the_folders():
 def test_default_configuration_departs_from_the_schema_as_the_readme_says():
     everything = load_config("configs/all_emojis.json")
     departures = everything.differences(config_from_dict({}))
-    model_and_training = ["model.decoder_layers", "training.kl_weight", "training.seed"]
-    assert departures == ["data.input_dir", *model_and_training]
+    training = [f"training.{key}" for key in ("epochs", "kl_weight", "seed")]
+    assert departures == ["data.input_dir", "model.decoder_layers", *training]
     assert {layer.activation for layer in everything.model.decoder_layers} == {"relu"}
 
 

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 TABLE = ROOT / "docs" / "trade_off.json"
 PICTURE = ROOT / "docs" / "images" / "trade_off.png"
 ACTIVATIONS = ("cosh", "relu", "softplus", "tanh")
-KL_WEIGHTS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+KL_WEIGHTS = (1.0, 2.0, 5.0, 10.0, 20.0, 40.0)
 LOOKS = {
     "cosh": ("s", figures.VERMILLION),
     "relu": ("o", figures.BLUE),
