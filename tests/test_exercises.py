@@ -118,3 +118,73 @@ def test_numbers_that_differ_are_named():
         exercises._expect("text", 2.0, "Yours")
     with pytest.raises(exercises._Complaint, match="Yours is nan, and 2 is right"):
         exercises._expect(np.nan, 2.0, "Yours")
+    with pytest.raises(exercises._Complaint, match=r"Yours is 1\.00002, and 1\.00001 is right"):
+        exercises._expect(1.00002, 1.00001, "Yours")  # as many digits as it takes
+
+
+def test_a_mixture_of_single_pictures_is_not_one_of_labels():
+    """Draws of the pictures' own posteriors have the right moments, and are copies."""
+
+    def copies(mean, log_variance, labels, count, rng):
+        chosen = rng.integers(len(mean), size=count)
+        noise = rng.standard_normal((count, mean.shape[1]))
+        return mean[chosen] + np.exp(0.5 * log_variance[chosen]) * noise
+
+    assert "stay at single pictures" in exercises.check("08.3", copies).message
+
+
+@pytest.fixture
+def page():
+    """The solution of exercise 09.4: its names and what they are."""
+    if not SOLUTIONS:
+        pytest.skip("this copy of the project has no solutions")
+    source = tagged(SOLUTIONS[-1], "solution")[-1].source
+    names = {}
+    exec(CALL.split(source)[0], names)  # all of it but the check
+    return names
+
+
+def check_page(page, **changed):
+    parts = {name: page[name] for name in ("initialize", "loss_and_gradients", "Adam", "train")}
+    return exercises.check("09.4", *(parts | changed).values())
+
+
+@pytest.mark.parametrize("size", [0.03, 0.1, 0.3])
+def test_09_4_leaves_the_size_of_the_start_to_the_reader(page, size):
+    start = page["initialize"]
+
+    def initialize(rng, pixels, hidden, latent):
+        arrays = start(rng, pixels, hidden, latent)
+        return {n: size * rng.standard_normal(a.shape) * (a.ndim > 1) for n, a in arrays.items()}
+
+    page["initialize"] = initialize  # train calls it, too
+    assert check_page(page, initialize=initialize).status == exercises.RIGHT
+
+
+def test_09_4_says_how_far_a_reader_is(page):
+    class Empty:
+        def __init__(self, parameters): ...
+
+        def update(self, gradients, learning_rate): ...
+
+    far = "Right so far: initialize, loss_and_gradients."
+    assert check_page(page, Adam=Empty).message == f"{far} Next: Adam."
+
+    def fails(*_):
+        return {}["x"]
+
+    found = check_page(page, loss_and_gradients=fails).message
+    assert found.startswith(
+        "Right so far: initialize. Now loss_and_gradients: Your function raised"
+    )
+    found = check_page(page, initialize=lambda *_: {"mean": 0}).message
+    assert "has no 'encoder_1.weights'; it begins with 'mean'" in found
+
+
+def test_09_4_names_what_a_gradient_lacks(page):
+    right = page["loss_and_gradients"]
+
+    def without_kl_weight(parameters, x, noise, kl_weight):
+        return right(parameters, x, noise, kl_weight)[0], right(parameters, x, noise, 1.0)[1]
+
+    assert "lacks kl_weight" in check_page(page, loss_and_gradients=without_kl_weight).message

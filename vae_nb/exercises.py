@@ -161,7 +161,9 @@ def _expect(found, expected, what, mistakes=(), rtol=1e-6, atol=1e-9):
         error = np.abs(found - expected)
     worst = np.unravel_index(np.argmax(np.where(np.isnan(error), np.inf, error)), error.shape)
     where = f" at position {tuple(map(int, worst))}" if worst else ""
-    raise _Complaint(f"{what} is {found[worst]:.4g}{where}, and {expected[worst]:.4g} is right.")
+    digits = ".4g" if f"{found[worst]:.4g}" != f"{expected[worst]:.4g}" else ".12g"
+    numbers = f"{found[worst]:{digits}}{where}, and {expected[worst]:{digits}} is right"
+    raise _Complaint(f"{what} is {numbers}.")
 
 
 def _shown(value, longest=60):
@@ -658,7 +660,7 @@ def _pictures_told_apart(most_pictures):
     ]
     if np.ndim(most_pictures) == 0 and most_pictures == 12:
         most_pictures = expected  # only whole pictures count
-    _expect(most_pictures, expected, "Your number of pictures", mistakes, rtol=1e-3)
+    _expect(most_pictures, expected, "Your number of pictures", mistakes, rtol=2e-3)
     return "exp(2.5) = 12.18: twelve whole ones. A few nats more, and it is thousands."
 
 
@@ -732,12 +734,13 @@ def _free_bits(function):
 
     found = _call(function, mean, log_variance, floor)
     parts = "Three things are needed: the KL term, and its gradients for mean and log-variance."
-    _require(isinstance(found, tuple) and len(found) == 3, parts)
+    _require(isinstance(found, tuple | list) and len(found) == 3, parts)
     kl = kl_divergence_per_dimension(mean, log_variance)  # (batch, latent)
     mistakes = [
         (np.maximum(kl, floor).mean(axis=0).sum(), "Average over the batch before the floor."),
         (np.minimum(kl.mean(axis=0), floor).sum(), "You take the smaller of floor and KL."),
         (kl.mean(axis=0).sum(), "That is the KL without a floor, or with one for the sum."),
+        (term() / kl.shape[1], "Sum over the dimensions: you average over them."),
     ]
     _expect(found[0], term(), "Your KL term", mistakes)
     whole = kl_divergence_gradient(mean, log_variance)
@@ -793,6 +796,10 @@ def _principal_grid(function):
         (centre + grid(singular), "A singular value is √n standard deviations: divide it by √40."),
         (centre + grid(deviations**2), "You multiply by variances: take their roots."),
         (
+            centre + grid(singular / np.sqrt(len(codes) - 1)),
+            "You divide by n - 1: the unit is np.std's, which divides by n.",
+        ),
+        (
             (centre + grid(deviations)).swapaxes(0, 1),
             "Rows and columns are exchanged: x_values go along the columns, axis 1.",
         ),
@@ -829,6 +836,11 @@ def _mixture(function):
     ]
     spread = np.cov(np.asarray(found, float)[distances.argmin(axis=1) == 0], rowvar=False)
     _expect(spread, means + 3 * np.eye(2), "The covariance of your cats", mistakes, 0.1, 0.2)
+    few, tight = rng.normal(size=(4, 2)), np.full((4, 2), -16.0)
+    found = np.asarray(_call(function, few, tight, np.repeat("cat", 4), 100, rng), float)
+    near = np.linalg.norm(found[:, None] - few, axis=2).min(axis=1) < 0.01
+    copies = "Your draws stay at single pictures: fit *one* Gaussian to all pictures of a label."
+    _require(np.mean(near) < 0.5, copies)
     return "It has the mean and covariance of the single Gaussian, and leaves the gaps empty."
 
 
@@ -860,7 +872,8 @@ def _principal_sliders(principal_axes, to_latent, to_sliders):
     rng = np.random.default_rng(92)
     codes = rng.normal(0, [1.5, 0.2, 0.7, 3], (60, 4)) @ rng.normal(size=(4, 4)) + 2
     found = _call(principal_axes, codes)
-    _require(isinstance(found, tuple) and len(found) == 2, "Return a pair: centre and axes.")
+    is_pair = isinstance(found, tuple | list) and len(found) == 2
+    _require(is_pair, "Return a pair: centre and axes.")
     centre, covariance = codes.mean(axis=0), np.cov(codes, rowvar=False, bias=True)
     _expect(found[0], centre, "Your centre")
     variances, directions = (part[..., ::-1] for part in np.linalg.eigh(covariance))
@@ -871,6 +884,10 @@ def _principal_sliders(principal_axes, to_latent, to_sliders):
         (sizes * variances, "You multiplied by the variance; its root is the standard deviation."),
         ((sizes * deviations).T, "Your axes are rows. Each should be a column: transpose."),
         ((sizes * deviations)[:, ::-1], "Your axes begin with the shortest: turn their order."),
+        (
+            sizes * deviations * np.sqrt(len(codes) / (len(codes) - 1)),
+            "You divide by n - 1: np.std, and np.cov with bias=True, divide by n.",
+        ),
     ]
     _expect(_call(np.abs, found[1]), sizes * deviations, "The size of your axes", mistakes)
     axes, sliders = np.array(found[1]), rng.normal(size=4)
@@ -898,10 +915,14 @@ def _latent_vector_of_a_picture(function):
     vae.parameters[:] = rng.normal(0, 0.5, vae.parameters.size)
     x = vae.decode(np.array([[1.2, -0.8]]))  # (1, pixels)
     z = _call(function, vae, x)
-    fits = isinstance(z, np.ndarray) and z.shape == (1, 2) and z.dtype.kind == "f"
-    _require(fits, "z should be an array of floats of the shape (1, latent): here (1, 2).")
-    _require(np.all(np.isfinite(z)), "Your z is not finite: it ran away. Take a smaller step.")
-    z = z.astype(np.float64)
+    fits = "z should be an array of the shape (1, latent): here (1, 2)."
+    try:
+        z = np.array(z, np.float64)
+    except (TypeError, ValueError):
+        raise _Complaint(fits) from None
+    _require(z.shape == (1, 2), fits)
+    ran_away = "Your z ran away. Go *down* the slope, and in smaller steps."
+    _require(np.all(np.abs(z) < 1e3), ran_away)  # nan is not, either
 
     def slope(prior):
         def loss():
@@ -928,13 +949,22 @@ def _copies(arrays):
     return {name: array.copy() for name, array in arrays.items()}
 
 
+def _page_array(arrays, name, shape, whose):
+    """The array of that name, if there is one and it has the shape."""
+    others = ", ".join(map(repr, list(arrays)[:2])) or "nothing"
+    _require(name in arrays, f"{whose} has no {name!r}; it begins with {others}.")
+    array = arrays[name]
+    _require(isinstance(array, np.ndarray), f"{whose}: {name} should be an array.")
+    is_needed = f"{name} has the shape {array.shape}, and {shape} is needed."
+    _require(array.shape == shape, f"{whose}: {is_needed}")
+    return array
+
+
 def _page_initialize(initialize):
     found = _call(initialize, np.random.default_rng(0), 20, 9, 3)
     _require(isinstance(found, dict), f"initialize returned {_shown(found)}: no dictionary.")
     for name, array in _page_model(9, 3).named_parameters().items():
-        shape = getattr(found.get(name), "shape", None)
-        wrong = f"{name} has the shape {shape}, and {array.shape} is needed."
-        _require(shape == array.shape, f"After initialize, {wrong}")
+        _page_array(found, name, array.shape, "Its dictionary")
         varied = name.endswith("biases") or np.ptp(found[name]) > 0
         _require(varied, f"All of {name} start equal: such units stay equal. Draw them from rng.")
 
@@ -956,8 +986,8 @@ def _page_loss(loss_and_gradients):
 
 def _page_compare(loss_and_gradients, vae, x, noise, kl_weight):
     found = _call(loss_and_gradients, _copies(vae.named_parameters()), x, noise, kl_weight)
-    is_pair = isinstance(found, tuple) and len(found) == 2 and isinstance(found[1], dict)
-    _require(is_pair, "loss_and_gradients should return the loss and a dictionary of gradients.")
+    is_pair = isinstance(found, tuple | list) and len(found) == 2 and isinstance(found[1], dict)
+    _require(is_pair, "Return the loss and a dictionary of gradients.")
     total, reconstruction, kl = vae.loss_and_gradients(x, noise, kl_weight)
     gradients, batch = vae.named_gradients(), len(x)
     mean, log_variance = vae.encode(x)
@@ -983,10 +1013,7 @@ def _page_compare(loss_and_gradients, vae, x, noise, kl_weight):
         zip(("mean", "log_variance"), kl_divergence_gradient(mean, log_variance), strict=True)
     )
     for name, right in reversed(gradients.items()):  # from the output backwards
-        gradient = found[1].get(name)
-        shape = getattr(gradient, "shape", None)
-        needed = f"has the shape {shape}, and {right.shape} is needed."
-        _require(shape == right.shape, f"The gradient of {name} {needed}")
+        gradient = _page_array(found[1], name, right.shape, "Its dictionary of gradients")
         error = np.linalg.norm(gradient - right) / np.linalg.norm(right)
         if error <= 1e-10:
             continue
@@ -998,6 +1025,9 @@ def _page_compare(loss_and_gradients, vae, x, noise, kl_weight):
                 (right - pull, "The path through the KL term is missing."),
                 (pull, "The path through z is missing."),
                 (right - 2 * pull, "Its KL part has the wrong sign."),
+                (right - pull + pull / kl_weight, "Its KL part lacks kl_weight."),
+                (right - pull + batch * pull, "Its KL part is not divided by the batch."),
+                (right + pull, "Its KL part is twice the right one."),
                 (2 * right - pull, "The path through z lacks the ½ of σ = exp(½ log σ²)."),
             ]
         hint = [text for wrong, text in hints if np.allclose(gradient, wrong, 1e-8, 1e-12)]
@@ -1022,6 +1052,8 @@ def _page_adam(adam):
     start = np.concatenate([array.ravel() for array in parameters.values()])
     theirs = Adam(start.copy())
     ours = _call(adam, parameters)
+    if getattr(ours, "__dict__", None) == {}:  # it keeps nothing: as it was in the exercise
+        raise _Unsolved
     _require(hasattr(ours, "update"), "Adam(parameters) has no method update.")
     for step in (1, 2, 3):
         gradients = {name: rng.normal(size=array.shape) for name, array in parameters.items()}
@@ -1041,6 +1073,10 @@ def _page_adam(adam):
                 "Your moments lack their correction: the first step is √10 times too long.",
             ),
             (start - 0.01 * flat / np.sqrt(flat**2 + 1e-8), "ε belongs outside the root."),
+            (
+                start - 0.01 * flat / (np.abs(flat) + 1e-8 / np.sqrt(0.001)),
+                "ε is added before the second moment is corrected: algorithm 1 corrects first.",
+            ),
         ]
         what = f"After {step} of three Adam steps, a parameter"
         _expect(found, theirs.parameters, what, mistakes, rtol=1e-10)
@@ -1051,18 +1087,18 @@ def _page_train(train):
     stripes = np.sin(np.arange(20) * rng.uniform(0.2, 1, (40, 1))).reshape(40, 5, 4, 1)
     pixels = np.round(127.5 + 127.5 * stripes).astype(np.uint8)
     images = ImageSet(pixels, ("stripes",) * 40, ("stripes",) * 40)
-    found = _call(train, rng, images.as_float(dtype=np.float64), 16, 2, 120, 8, 0.01, 1.0)
-    is_pair = isinstance(found, tuple) and len(found) == 2 and isinstance(found[0], dict)
-    _require(is_pair, "train should return the parameters and a list of losses.")
+    found = _call(train, rng, images.as_float(dtype=np.float64), 16, 2, 120, 8, 0.01, 0.01)
+    is_pair = isinstance(found, tuple | list) and len(found) == 2 and isinstance(found[0], dict)
+    _require(is_pair, "Return the parameters and a list of losses.")
     _require(np.size(found[1]) == 120, f"{np.size(found[1])} losses for 120 epochs: one for each.")
     vae = _page_model(16, 2)
     constant = reconstruction_quality(vae, images)["excess"]  # all parameters zero: mid-grey
     for name, array in vae.named_parameters().items():
-        _require(np.shape(found[0].get(name)) == array.shape, f"train lost the shape of {name}.")
-        array[:] = found[0][name]
+        array[:] = _page_array(found[0], name, array.shape, "Its dictionary")
     excess = reconstruction_quality(vae, images)["excess"]
     verdict = f"an excess of {excess:.3g} nats on small pictures; {constant:.3g} is a grey square's"
-    _require(excess < constant / 3, f"train runs, but learns too little: {verdict}.")
+    hint = "Does every step draw new noise and update? Are the weights at the start of a good size?"
+    _require(excess < constant / 3, f"It runs, but learns too little: {verdict}. {hint}")
 
 
 @_exercise("09.4")
@@ -1074,11 +1110,14 @@ def _one_page(initialize, loss_and_gradients, adam, train):
         ("Adam", adam, _page_adam),
         ("train", train, _page_train),
     ):
+        so_far = f"Right so far: {', '.join(right)}. " if right else ""
         try:
             examine(answer)
         except _Unsolved:
             if not right:
                 raise
-            raise _Complaint(f"Right so far: {', '.join(right)}. Next: {name}.") from None
+            raise _Complaint(f"{so_far}Next: {name}.") from None
+        except _Complaint as complaint:
+            raise _Complaint(f"{so_far}Now {name}: {complaint}") from None
         right.append(name)
     return "Loss, gradients and Adam's steps are vae_nb's to ten digits; and it learns."
