@@ -195,7 +195,10 @@ def _on_paper(function):
     colour, opacity, paper = rgba[..., :3], rgba[..., 3:] / 255, np.array([20, 60, 200])
     found = _call(function, rgba, paper)
     exact = paper + opacity * (colour - paper)
+    wrapped = np.rint(colour * rgba[..., 3:] / 255 + (1 - opacity) * paper)
+    overflow = "Bytes wrap around: colour times alpha is no uint8. Divide alpha by 255 first."
     mistakes = [
+        (wrapped, overflow),
         (np.floor(exact), "uint8 cuts fractions off: round before you convert."),
         (np.rint(255 + opacity * (colour - 255.0)), "The paper is white still: use `paper`."),
         (np.rint(colour + paper - exact), "Picture and paper have changed places."),
@@ -230,15 +233,21 @@ def _nearest_training_pictures(function):
     brighter = np.minimum(train[2], 254) + 1  # nearly a copy, but in uint8 3 - 4 is 255
     held_out = np.stack([*others[:2], train[5], brighter])
     found = _call(function, train, held_out)
-    pair = isinstance(found, tuple) and len(found) == 2
+    pair = isinstance(found, tuple | list) and len(found) == 2
     _require(pair, "Two arrays are needed: `return positions, distances`.")
     apart = pixel_distances(held_out.reshape(4, -1), train.reshape(7, -1)) / np.sqrt(60)
     wrapped = held_out[:, None] - train
     overflow = "Bytes wrap around: in uint8, 3 - 4 is 255. Convert to float before you subtract."
+    small = held_out[:, None].astype(np.int16) - train
     mistakes = [
+        (
+            np.sqrt(np.mean(small**2, (2, 3, 4))).min(axis=1),
+            "The differences fit into int16, but their squares do not: convert to float.",
+        ),
         *((np.sqrt(np.mean(wrapped**p, (2, 3, 4))).min(axis=1), overflow) for p in (2, 2.0)),
         (apart.min(axis=0), "One distance for each *held-out* picture is needed: the other axis."),
         (apart.min(axis=1) ** 2, "The root is missing: these are mean squares."),
+        (apart.min(axis=1) / 255, "These are for pixels in [0, 1]: leave them 0 to 255."),
         (apart.min(axis=1) * np.sqrt(60), "These are sums of squares under the root, not means."),
     ]
     _expect(found[1], apart.min(axis=1), "Your distance", mistakes)
@@ -322,8 +331,8 @@ def _convolution(convolve, convolve_backward):
     ]
     _expect(_call(convolve, x, weights, 0.7), output + bias, "Your output", mistakes)
     found = _call(convolve_backward, x, weights, gradient)
-    needed = "Return three gradients, as a tuple: of weights, bias and x."
-    _require(isinstance(found, tuple) and len(found) == 3, needed)
+    needed = "Return three gradients: of weights, bias and x."
+    _require(isinstance(found, tuple | list) and len(found) == 3, needed)
     padded = np.pad(gradient, ((0, 0), (2, 2), (2, 2)))
     slid = (
         slide(padded, weights),
@@ -344,8 +353,8 @@ def _convolution(convolve, convolve_backward):
 
 
 def _parts(result, names):
-    """What a function returned, if it is a tuple of so many."""
-    count = len(result) if isinstance(result, tuple) else 1
+    """What a function returned, if it is a tuple (or a list) of so many."""
+    count = len(result) if isinstance(result, tuple | list) else 1
     _require(count == len(names), f"Return {', '.join(names)}; yours returned {count} of them.")
     return result
 
