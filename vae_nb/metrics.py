@@ -116,7 +116,7 @@ def active_units(vae, image_set):
 
     References
     ----------
-    Burda, Grosse & Salakhutdinov (2016), "Importance Weighted Autoencoders", section 5.3.
+    Burda, Grosse & Salakhutdinov (2016), "Importance Weighted Autoencoders", section 5.
     """
     mean, _ = encode_set(vae, image_set)
     return np.var(mean, axis=0) > ACTIVE_VARIANCE
