@@ -630,7 +630,7 @@ def interpolation(pictures, row_names):
     return _montage([("", framed, names)], GAP, weights, "weight t of the right-hand end")
 
 
-def picture_grid(pictures, columns=MAX_COLUMNS, title="", titles=(), row_names=()):
+def picture_grid(pictures, columns=MAX_COLUMNS, title="", titles=()):
     """Pictures in rows, for example samples from the prior.
 
     Parameters
@@ -642,8 +642,6 @@ def picture_grid(pictures, columns=MAX_COLUMNS, title="", titles=(), row_names=(
         Above all of them.
     titles : sequence of str, shape (n,) or (0,)
         Below each.
-    row_names : sequence of str, shape (rows,) or (0,)
-        At the left of each row.
 
     Returns
     -------
@@ -657,8 +655,7 @@ def picture_grid(pictures, columns=MAX_COLUMNS, title="", titles=(), row_names=(
         beside = max(0, math.ceil((_widest(titles) + 8 - width) / 2))
         padding = ((0, 0), (0, LINE + 4), (beside, beside), (0, 0))
         tiles = np.pad(tiles, padding, constant_values=255)
-    names = [_printable(name) for name in row_names]
-    figure = _montage([(title, _in_rows(tiles, columns), names)])
+    figure = _montage([(title, _in_rows(tiles, columns), ())])
     for number, name in enumerate(titles):
         row, column = divmod(number, columns)
         x = column * (tiles.shape[2] + GAP) + tiles.shape[2] / 2
@@ -667,14 +664,16 @@ def picture_grid(pictures, columns=MAX_COLUMNS, title="", titles=(), row_names=(
     return figure
 
 
-def picture_table(pictures, row_names, column_names):
-    """Pictures in rows and columns that have names.
+def picture_table(pictures, row_names, column_names=(), title=""):
+    """Pictures in rows, and columns, that have names.
 
     Parameters
     ----------
     pictures : ndarray, shape (rows, columns, height, width, channels)
     row_names : sequence of str, shape (rows,)
-    column_names : sequence of str, shape (columns,)
+    column_names : sequence of str, shape (columns,) or (0,)
+    title : str
+        Above all of them.
 
     Returns
     -------
@@ -685,7 +684,7 @@ def picture_table(pictures, row_names, column_names):
     tiles = _tiles(pictures, _tile_size(*np.shape(pictures)[:2]))
     beside = max(0, math.ceil((_widest(column_names) + 8 - tiles.shape[3]) / 2))
     tiles = np.pad(tiles, ((0, 0), (0, 0), (0, 0), (beside, beside), (0, 0)), constant_values=255)
-    return _montage([("", tiles, row_names)], GAP, column_names)
+    return _montage([(title, tiles, row_names)], GAP, column_names)
 
 
 def film(pictures, columns=1):
