@@ -127,11 +127,11 @@ def load_config(path=None, overrides=None):
         message has one line for each error, the attribute `errors` is the list of them.
     """
     if path is None:
-        return _checked({}, "the defaults", overrides)
-    return _checked(_read(path), path, overrides)
+        return config_from_dict({}, "the defaults", overrides)
+    return config_from_dict(_read(path), path, overrides)
 
 
-def config_from_dict(values, source="the configuration"):
+def config_from_dict(values, source="the configuration", overrides=None):
     """A configuration from plain values, completed by the defaults.
 
     Parameters
@@ -140,6 +140,8 @@ def config_from_dict(values, source="the configuration"):
         As of `Config.to_dict`; it may be partial.
     source : str
         What the errors name as the place of the values.
+    overrides : dict, optional
+        As of `load_config`.
 
     Returns
     -------
@@ -150,7 +152,29 @@ def config_from_dict(values, source="the configuration"):
     ConfigError
         With one line for each error.
     """
-    return _checked(values, source)
+    overrides = {} if overrides is None else overrides
+    if not isinstance(overrides, dict):
+        raise _error([f"overrides is {_shown(overrides)}; allowed is an object of key paths."])
+    errors = []  # (key path, what is wrong with it)
+    legal = _keys(_schema())
+    for path, value in overrides.items():
+        if path in legal:
+            values = _overridden(values, path, value)
+        else:
+            section = f"{path}".partition(".")[0]
+            known = [key for key in legal if key.startswith(f"{section}.")]
+            errors.append((path, _unknown_key(f"{path}", legal, known or _schema()["properties"])))
+    complete = _complete(_schema(), values, "", errors)
+    if errors:
+        raise _error(
+            f"{'overrides' if _is_within(path, overrides) else source}: "
+            f"{path or 'the top level'} {what}"
+            for path, what in errors
+        )
+    given = values.get("model", {})
+    if "encoder_layers" in given and "decoder_layers" not in given:
+        complete["model"]["decoder_layers"] = complete["model"]["encoder_layers"][::-1]
+    return _config(**complete)
 
 
 def parse_override(text):
@@ -204,32 +228,6 @@ def _parsed(text):
     import json5
 
     return json5.loads(text, allow_duplicate_keys=False)
-
-
-def _checked(values, source, overrides=None):
-    overrides = {} if overrides is None else overrides
-    if not isinstance(overrides, dict):
-        raise _error([f"overrides is {_shown(overrides)}; allowed is an object of key paths."])
-    errors = []  # (key path, what is wrong with it)
-    legal = _keys(_schema())
-    for path, value in overrides.items():
-        if path in legal:
-            values = _overridden(values, path, value)
-        else:
-            section = f"{path}".partition(".")[0]
-            known = [key for key in legal if key.startswith(f"{section}.")]
-            errors.append((path, _unknown_key(f"{path}", legal, known or _schema()["properties"])))
-    complete = _complete(_schema(), values, "", errors)
-    if errors:
-        raise _error(
-            f"{'overrides' if _is_within(path, overrides) else source}: "
-            f"{path or 'the top level'} {what}"
-            for path, what in errors
-        )
-    given = values.get("model", {})
-    if "encoder_layers" in given and "decoder_layers" not in given:
-        complete["model"]["decoder_layers"] = complete["model"]["encoder_layers"][::-1]
-    return _config(**complete)
 
 
 def _overridden(values, path, value):

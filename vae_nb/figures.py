@@ -67,8 +67,7 @@ def _figure(width, height):
 def _axes(figure, left, top, width, height):
     """Axes at a place in pixels."""
     bottom = figure.bbox.height - top - height
-    place = np.array([left, bottom, width, height]) / np.tile(figure.bbox.size, 2)
-    axes = figure.add_axes(place)
+    axes = figure.add_axes(np.array([left, bottom, width, height]) / np.tile(figure.bbox.size, 2))
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=TEXT_SIZE)
     axes.xaxis.label.set_size(TEXT_SIZE)
@@ -132,10 +131,12 @@ def _coordinates(values):
     return [f"{value:.{digits}f}".replace("-", "−") for value in np.round(values, digits) + 0.0]
 
 
-def _thinned(labels, length, pitch):
-    """Labels of that length at that distance: as many blank as it takes for them not to touch."""
-    step = math.ceil(length / pitch)
-    return [label if number % step == 0 else "" for number, label in enumerate(labels)]
+def _name_tiles(axis, names, tile_length, gap, name_length):
+    """Names along an axis, one at each tile: as many blank as it takes for them not to touch."""
+    pitch = tile_length + gap
+    step = math.ceil(name_length / pitch)
+    shown = [name if number % step == 0 else "" for number, name in enumerate(names)]
+    axis.set_ticks(pitch * np.arange(len(names)) + tile_length / 2, shown)
 
 
 # --- tiles and montages ---
@@ -222,15 +223,9 @@ def _montage(blocks, gap=GAP, column_names=(), xlabel="", ylabel=""):
             _write_heading(paper, top, heading)
             top += heading_height
         axes = _image(figure, left, top, image)
-        if names:
-            pitch = tile_height + gap
-            centres = pitch * np.arange(len(names)) + tile_height / 2
-            axes.set_yticks(centres, _thinned(names, LINE, pitch))
+        _name_tiles(axes.yaxis, names, tile_height, gap, LINE)
         top += len(image) + MARGIN
-    if column_names:
-        pitch = tile_width + gap
-        centres = pitch * np.arange(len(column_names)) + tile_width / 2
-        axes.set_xticks(centres, _thinned(column_names, _widest(column_names) + 8, pitch))
+    _name_tiles(axes.xaxis, column_names, tile_width, gap, _widest(column_names) + 8)
     axes.set(xlabel=xlabel, ylabel=ylabel)
     return figure
 
@@ -293,23 +288,22 @@ def architecture(layers):
     Figure
     """
     pixels = layers[0][1]
-    # (part, colour, boxes as (symbol, units), what is below)
-    columns = [("picture", LIGHT_GREY, [("", pixels)], "")]
+    # (part, colour, a symbol for each box, units of each box, what is below)
+    columns = [("picture", LIGHT_GREY, [""], pixels, "")]
     for name, _, units, activation in layers:
         if name == "mean":
-            heads = [("μ\n", units), ("log σ²\n", units)]
-            columns.append(("posterior", ORANGE, heads, activation))
-            columns.append(("sample", YELLOW, [("z\n", units)], ""))
+            columns.append(("posterior", ORANGE, ["μ\n", "log σ²\n"], units, activation))
+            columns.append(("sample", YELLOW, ["z\n"], units, ""))
         elif name != "log_variance":
             encoder = name.startswith("encoder_")
             part, colour = ("encoder", SKY_BLUE) if encoder else ("decoder", BLUISH_GREEN)
-            columns.append((part, colour, [("", units)], activation))
-    columns.append(("picture", LIGHT_GREY, [("", pixels)], "sigmoid"))
+            columns.append((part, colour, [""], units, activation))
+    columns.append(("picture", LIGHT_GREY, [""], pixels, "sigmoid"))
 
-    most = max(units for _, _, boxes, _ in columns for _, units in boxes)
+    most = max(units for *_, units, _ in columns)
     width = _widest(["log σ²", f"{most:,}"]) + 12
     pitch = max(width + 20, _widest(text for part, *_, below in columns for text in (part, below)))
-    tallest = max(len(boxes) * (_box_height(boxes[0][1], most) + 24) for _, _, boxes, _ in columns)
+    tallest = max(len(boxes) * (_box_height(units, most) + 24) for *_, boxes, units, _ in columns)
     top = MARGIN + 3 * LINE
     bottom = top + math.ceil(tallest)
     figure, paper = _figure(len(columns) * pitch + 2 * MARGIN, bottom + 2 * LINE + MARGIN)
@@ -323,19 +317,18 @@ def architecture(layers):
         _write(paper, (x + end) / 2, top - 14, part)
         x = end
     starts = []  # of the arrows: the right edges of the column before
-    for number, (part, colour, boxes, below) in enumerate(columns):
+    for number, (part, colour, boxes, units, below) in enumerate(columns):
         x = MARGIN + pitch * (number + 0.5)
-        ends = []
-        for position, (symbol, units) in enumerate(boxes):
-            height = _box_height(units, most)
-            y = (top + bottom) / 2 + (position - (len(boxes) - 1) / 2) * (height + 24)
+        height = _box_height(units, most)
+        places = np.arange(len(boxes)) - (len(boxes) - 1) / 2
+        centres = (top + bottom) / 2 + places * (height + 24)
+        for symbol, y in zip(boxes, centres, strict=True):
             corner = (x - width / 2, y - height / 2)
             paper.add_patch(Rectangle(corner, width, height, facecolor=colour, edgecolor=BLACK))
             _write(paper, x, y, f"{symbol}{units:,}")
             for start in starts:
                 paper.annotate("", (x - width / 2, y), start, arrowprops={"arrowstyle": "->"})
-            ends.append((x + width / 2, y))
-        starts = ends
+        starts = [(x + width / 2, y) for y in centres]
         _write(paper, x, bottom + LINE / 2, below)
         if part == "sample":
             _write(paper, x, bottom + 1.5 * LINE, "z = μ + σ·ε,  ε ~ N(0, 1)")
@@ -371,15 +364,15 @@ def gradient_check(errors):
     axes.grid(axis="y", color=LIGHT_GREY)
     axes.set_axisbelow(True)
     looks = cycle([("o", BLUE), ("X", VERMILLION), ("s", BLUISH_GREEN), ("^", ORANGE)])
-    handles = []
     for name, row, (marker, colour) in zip(errors, values, looks, strict=False):
         style = {"color": colour, "markersize": 9, "clip_on": False, "label": _printable(name)}
-        handles += axes.plot(np.maximum(row, left_end), range(len(names)), marker, **style)
-    handles.append(axes.axvline(1e-7, color=BLACK, linestyle=":", label="1e-7"))
+        axes.plot(np.maximum(row, left_end), range(len(names)), marker, **style)
+    axes.axvline(1e-7, color=BLACK, linestyle=":", label="1e-7")
     axes.set(xscale="log", xlim=(left_end, 10 * positive.max(initial=1e-7)))
     axes.set(ylim=(len(names) - 0.5, -0.5), yticks=range(len(names)), yticklabels=labels)
     zero = " (0 is drawn at the left end)" if np.any(values == 0) else ""
     axes.set_xlabel(f"relative error of the gradient{zero}")
+    handles, _ = axes.get_legend_handles_labels()
     _legend(figure, handles, columns=len(handles))
     return figure
 
@@ -405,10 +398,9 @@ def reconstructions(train, train_reconstructed, held_out, held_out_reconstructed
         ("Held-out pictures, never trained on", held_out, held_out_reconstructed),
     ):
         rows = (_in_rows(_tiles(part, size), columns) for part in (originals, reconstructed))
-        pairs = [np.stack(pair) for pair in zip(*rows, strict=True)]
-        headings = [heading] + [""] * (len(pairs) - 1)
-        names = ["original", "reconstruction"]
-        blocks += [(above, pair, names) for above, pair in zip(headings, pairs, strict=False)]
+        for number, pair in enumerate(zip(*rows, strict=True)):
+            above = "" if number else heading
+            blocks.append((above, np.stack(pair), ["original", "reconstruction"]))
     return _montage(blocks)
 
 
@@ -471,8 +463,7 @@ def _scatter_pictures(axes, points, thumbnails, colours):
         framed[:] = 255 * np.array(to_rgba(colours[index]))
         framed[FRAME:-FRAME, FRAME:-FRAME, :3] = thumbnails[index]
     dots = np.delete(np.arange(len(points)), chosen)
-    style = {"s": 30, "edgecolors": "white", "linewidths": 0.7}
-    axes.scatter(*points[dots].T, c=colours[dots], **style)
+    axes.scatter(*points[dots].T, s=30, c=colours[dots], edgecolors="white", linewidths=0.7)
     return panel
 
 
@@ -512,8 +503,7 @@ def kl_per_dimension(kl, active):
     kl, active = np.asarray(kl), np.asarray(active, bool)
     figure, _ = _figure(900, 424)
     axes = _axes(figure, 76, 48, 808, 278)
-    dimensions = np.arange(1, len(kl) + 1)
-    axes.bar(dimensions, kl, color=np.where(active, BLUE, GREY))
+    axes.bar(np.arange(1, len(kl) + 1), kl, color=np.where(active, BLUE, GREY))
     handles = [Patch(color=BLUE, label="active"), Patch(color=GREY, label="not active")]
     axes.set_title(f"{np.count_nonzero(active)} of {len(kl)} latent dimensions are active")
     axes.set(xlabel="latent dimension", ylabel="KL divergence (nats per image)")
@@ -548,22 +538,21 @@ def loss_curves(columns, saved_epoch, entropy=None):
     if saved_epoch != epochs[-1]:
         marks.append((saved_epoch, BLUISH_GREEN, "saved epoch"))
     after_start = slice(math.ceil(len(epochs) / 20) if len(epochs) > 1 else 0, None)
-    marker = "o" if len(epochs) == 1 else ""  # a line of one point cannot be seen
+    # A line of one point cannot be seen.
+    style = {"marker": "o" if len(epochs) == 1 else "", "linewidth": 2}
     figure, _ = _figure(1100, 400)
     for number, part in enumerate(("total", "reconstruction", "kl")):
         axes = _axes(figure, 100 + 362 * number, 48, 256, 270)
         training, held_out = (np.asarray(columns[f"{s}_{part}"]) for s in ("train", "validation"))
-        style = {"marker": marker, "linewidth": 2}
-        handles = axes.plot(epochs, training, color=BLUE, label="training", **style)
-        style |= {"color": VERMILLION, "linestyle": "--"}
-        handles += axes.plot(epochs, held_out, label="held-out", **style)
+        axes.plot(epochs, training, color=BLUE, label="training", **style)
+        axes.plot(epochs, held_out, color=VERMILLION, linestyle="--", label="held-out", **style)
         for epoch, colour, name in marks:
-            handles.append(axes.axvline(epoch, color=colour, linestyle="-.", label=name))
+            axes.axvline(epoch, color=colour, linestyle="-.", label=name)
         low = min(training.min(), held_out.min())
         high = max(training[after_start].max(), held_out[after_start].max())
         if entropy is not None and part == "reconstruction":
-            style = {"color": BLACK, "linestyle": ":", "linewidth": 2}
-            floor = [axes.axhline(entropy, label="entropy of the pictures", **style)]
+            label = "entropy of the pictures"
+            axes.axhline(entropy, color=BLACK, linestyle=":", linewidth=2, label=label)
             low = min(low, entropy)
         margin = 0.05 * (high - low) or 1.0
         # The first epochs may be far above all others: their curve leaves at the top.
@@ -573,8 +562,8 @@ def loss_curves(columns, saved_epoch, entropy=None):
         axes.ticklabel_format(axis="y", useOffset=False, style="plain")
         axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True, min_n_ticks=1))
         axes.yaxis.set_major_locator(MaxNLocator(nbins=6))
-    if entropy is not None:
-        handles += floor
+    # The plot of the reconstruction has all that the others have.
+    handles, _ = figure.axes[2].get_legend_handles_labels()
     _legend(figure, handles, columns=len(handles))
     return figure
 
@@ -634,15 +623,14 @@ def interpolation(pictures, row_names):
     tiles = _tiles(pictures, _tile_size(*np.shape(pictures)[:2]))
     beside = ((0, 0), (0, 0), (FRAME, FRAME), (FRAME, FRAME), (0, 0))
     framed = np.pad(tiles, beside, constant_values=255)
-    for end in (0, -1):
-        framed[:, end] = 255 * np.array(to_rgb(VERMILLION))
-        framed[:, end, FRAME:-FRAME, FRAME:-FRAME] = tiles[:, end]
+    framed[:, [0, -1]] = 255 * np.array(to_rgb(VERMILLION))
+    framed[:, :, FRAME:-FRAME, FRAME:-FRAME] = tiles
     names = [_printable(name, longest=40) for name in row_names]
     weights = _coordinates(np.linspace(0, 1, tiles.shape[1]))
     return _montage([("", framed, names)], GAP, weights, "weight t of the right-hand end")
 
 
-def picture_grid(pictures, columns=MAX_COLUMNS, title="", titles=(), row_names=()):
+def picture_grid(pictures, columns=MAX_COLUMNS, title="", titles=()):
     """Pictures in rows, for example samples from the prior.
 
     Parameters
@@ -654,8 +642,6 @@ def picture_grid(pictures, columns=MAX_COLUMNS, title="", titles=(), row_names=(
         Above all of them.
     titles : sequence of str, shape (n,) or (0,)
         Below each.
-    row_names : sequence of str, shape (rows,) or (0,)
-        At the left of each row.
 
     Returns
     -------
@@ -669,8 +655,7 @@ def picture_grid(pictures, columns=MAX_COLUMNS, title="", titles=(), row_names=(
         beside = max(0, math.ceil((_widest(titles) + 8 - width) / 2))
         padding = ((0, 0), (0, LINE + 4), (beside, beside), (0, 0))
         tiles = np.pad(tiles, padding, constant_values=255)
-    names = [_printable(name) for name in row_names]
-    figure = _montage([(title, _in_rows(tiles, columns), names)])
+    figure = _montage([(title, _in_rows(tiles, columns), ())])
     for number, name in enumerate(titles):
         row, column = divmod(number, columns)
         x = column * (tiles.shape[2] + GAP) + tiles.shape[2] / 2
@@ -679,14 +664,16 @@ def picture_grid(pictures, columns=MAX_COLUMNS, title="", titles=(), row_names=(
     return figure
 
 
-def picture_table(pictures, row_names, column_names):
-    """Pictures in rows and columns that have names.
+def picture_table(pictures, row_names, column_names=(), title=""):
+    """Pictures in rows, and columns, that have names.
 
     Parameters
     ----------
     pictures : ndarray, shape (rows, columns, height, width, channels)
     row_names : sequence of str, shape (rows,)
-    column_names : sequence of str, shape (columns,)
+    column_names : sequence of str, shape (columns,) or (0,)
+    title : str
+        Above all of them.
 
     Returns
     -------
@@ -697,7 +684,7 @@ def picture_table(pictures, row_names, column_names):
     tiles = _tiles(pictures, _tile_size(*np.shape(pictures)[:2]))
     beside = max(0, math.ceil((_widest(column_names) + 8 - tiles.shape[3]) / 2))
     tiles = np.pad(tiles, ((0, 0), (0, 0), (0, 0), (beside, beside), (0, 0)), constant_values=255)
-    return _montage([("", tiles, row_names)], GAP, column_names)
+    return _montage([(title, tiles, row_names)], GAP, column_names)
 
 
 def film(pictures, columns=1):

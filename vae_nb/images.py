@@ -258,7 +258,7 @@ def _existing_folder(name):
 
 def _find_files(folders):
     """(path, label) of each file to load, in order, and what could not even be searched."""
-    files, skipped, seen = [], [], set()
+    files, skipped = {}, []  # files by real path: one that two folders share is loaded once
 
     def note(error):
         skipped.append((_printable(error.filename), _reason(error)))
@@ -274,12 +274,9 @@ def _find_files(folders):
             ]
         for relative in sorted(found, key=Path.as_posix):
             path = folder / relative
-            real_path = os.path.realpath(path)
-            if real_path not in seen:
-                seen.add(real_path)
-                parts = relative.parent.parts
-                files.append((path, "/".join(parts) if parts else folder.resolve().name))
-    return files, skipped
+            label = "/".join(relative.parent.parts) or folder.resolve().name
+            files.setdefault(os.path.realpath(path), (path, label))
+    return list(files.values()), skipped
 
 
 def _load_picture(path, height, width, channels):
@@ -289,13 +286,11 @@ def _load_picture(path, height, width, channels):
         raise ImagesError("it is not a regular file")  # a named pipe would block for ever
     if status.st_size == 0:
         raise ImagesError("it is empty")
-    mode = "RGB" if channels == 3 else "L"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with warnings.catch_warnings(action="ignore"):
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         with open(path, "rb") as file, Image.open(file, formats=FORMATS) as image:
             ImageOps.exif_transpose(image, in_place=True)
-            opaque = _on_white(_eight_bits(image)).convert(mode)
+            opaque = _on_white(_eight_bits(image)).convert("RGB" if channels == 3 else "L")
     return np.asarray(_fit(opaque, height, width)).reshape(height, width, channels)
 
 

@@ -145,7 +145,7 @@ class VAE:
         self.config = model_config
         self.image_shape = tuple(image_shape)
         self.latent_dim = model_config.latent_dim
-        shapes = layer_shapes(model_config, image_shape)
+        self._shapes = layer_shapes(model_config, image_shape)
         count = count_parameters(model_config, image_shape)
         try:
             self.parameters = np.zeros(count, dtype)
@@ -156,11 +156,10 @@ class VAE:
             ) from None
         self.mean_image = np.zeros(int(np.prod(image_shape)), dtype)
 
-        self._shapes = shapes
         named = self._views_of(self.parameters)
         self.layers = {
             name: Dense(named[f"{name}.weights"], named[f"{name}.biases"], activation)
-            for name, _, _, activation in shapes
+            for name, _, _, activation in self._shapes
         }
         self.gradient_blocks = []
         start = 0
@@ -389,9 +388,8 @@ class VAE:
         kl_mean_gradient, kl_log_variance_gradient = kl_divergence_gradient(mean, log_variance)
         sigma = np.exp(0.5 * log_variance)
         mean_gradient = z_gradient + kl_weight / batch * kl_mean_gradient
-        log_variance_gradient = (
-            z_gradient * noise * (0.5 * sigma) + kl_weight / batch * kl_log_variance_gradient
-        )
+        log_variance_gradient = z_gradient * noise * (0.5 * sigma)
+        log_variance_gradient += kl_weight / batch * kl_log_variance_gradient
         log_variance_gradient *= np.abs(self.log_variance_head.output) < LOG_VARIANCE_BOUND
 
         gradient = self.mean_head.backward(mean_gradient)

@@ -202,9 +202,8 @@ def train(
         row = (epoch, learning_rate, kl_weight, *train_losses, total, reconstruction, kl)
         for column, value in zip(HISTORY_COLUMNS, row, strict=True):
             columns[column].append(value)
-        epochs.set_postfix_str(
-            f"loss {train_losses[0]:.0f}, held-out {total:.0f} nats", refresh=False
-        )
+        losses = f"loss {train_losses[0]:.0f}, held-out {total:.0f} nats"
+        epochs.set_postfix_str(losses, refresh=False)
         if on_epoch_end is not None:
             on_epoch_end(vae, columns)
 
@@ -218,11 +217,8 @@ def train(
     if best_parameters is not None:
         vae.parameters[:] = best_parameters
     vae.reorder_latent(np.argsort(-kl_per_dimension(vae, train_set), kind="stable"))
-    return History(
-        columns={column: np.array(values) for column, values in columns.items()},
-        saved_epoch=best_epoch or epoch,
-        seconds=time.perf_counter() - started,
-    )
+    arrays = {column: np.array(values) for column, values in columns.items()}
+    return History(arrays, best_epoch or epoch, seconds=time.perf_counter() - started)
 
 
 def _diverged(vae, training, loss, step, epoch):
