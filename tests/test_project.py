@@ -15,6 +15,7 @@ from conftest import ROOT
 from vae_nb.config import config_from_dict, load_config
 
 sys.path.insert(0, str(ROOT / "tools"))
+import draw_trade_off
 import pack_class
 import train_variants
 
@@ -78,6 +79,31 @@ def test_no_shipped_configuration_collapses():
     for name, row in rows.items():
         assert row["kl"] > 5, name
         assert row["active_units"] >= 8, name
+
+
+def test_the_default_was_the_best_compromise_of_those_measured():
+    """Of the points of the trade-off figure within all bounds, no other is better in both."""
+    rows = json.loads(draw_trade_off.TABLE.read_text(encoding="utf-8"))["rows"]
+    points = {(row["activation"], row["kl_weight"]): row for row in rows}
+    assert len(points) == len(draw_trade_off.ACTIVATIONS) * len(draw_trade_off.KL_WEIGHTS)
+    config = load_config("configs/all_emojis.json")
+    default = points[config.model.decoder_layers[-1].activation, config.training.kl_weight]
+    assert default["epochs"] == config.training.epochs
+    assert within_bounds(default)
+    for other in filter(within_bounds, rows):
+        better = other["validation"]["excess"] < default["validation"]["excess"]
+        assert not (better and other["samples"]["spread"] > default["samples"]["spread"]), other
+
+
+def within_bounds(row):
+    return (
+        row["validation"]["excess"] <= draw_trade_off.EXCESS_BOUND
+        and row["train"]["mse"] <= 0.003
+        and row["samples"]["spread"] >= draw_trade_off.SPREAD_BOUND
+        and row["samples"]["distance"] <= 1.05
+        and row["kl"] > 5
+        and row["active_units"] >= 8
+    )
 
 
 @pytest.mark.parametrize("readme", ["README.md", "README.es.md", "input/README.md"])
