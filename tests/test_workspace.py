@@ -419,6 +419,7 @@ def test_an_animation_keeps_its_frames_captions_and_durations(tmp_path):
             assert animation.info["duration"] == duration
             shown = np.asarray(animation.convert("RGB"))
             np.testing.assert_allclose(shown[:40], frames[number], atol=8)  # 256 colours
+            assert np.all(shown[:5] == 255)  # white stays white
             assert shown[40:].min() < 100  # the caption
 
 
