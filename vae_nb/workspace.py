@@ -101,10 +101,13 @@ class Workspace:
             images = list(map(_captioned, images, captions))
         # One palette, made from all frames: with one for each, colours would flicker.
         palette = Image.fromarray(np.concatenate(images)).quantize(256)
-        colours = np.reshape(palette.getpalette(), (-1, 3))
-        colours[colours.min(axis=1) > 248] = 255  # an average of whites is not quite white
-        palette.putpalette(colours.ravel().tolist())
         images = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
+        # What stands for white is an average of nearly white colours: make it white.
+        white = Image.new("RGB", (1, 1), "white").quantize(palette=palette).getpixel((0, 0))
+        colours = palette.getpalette()
+        colours[3 * white : 3 * white + 3] = 255, 255, 255
+        for image in images:
+            image.putpalette(colours)
         durations = [round(1000 * seconds)] * len(images)
         durations[-1] += 1000 * LAST_FRAME_SECONDS
         path = self.images / name
