@@ -29,9 +29,10 @@ gradient's norm, the whole training has the default one.
 ## One training step of the seed architecture
 
 {step}
-## Time to quality: a whole default training
+## Time to quality: a whole training
 
-Compiling counts. The held-out loss is at KL weight 1.
+The defaults of the schema, with a KL weight of 4. Compiling counts. The held-out loss is at KL
+weight 1.
 
 {quality}
 ## Growth
