@@ -22,11 +22,11 @@ TABLE = ROOT / "docs" / "trade_off.json"
 PICTURE = ROOT / "docs" / "images" / "trade_off.png"
 ACTIVATIONS = ("cosh", "relu", "softplus", "tanh")
 KL_WEIGHTS = (1.0, 2.0, 5.0, 10.0, 20.0, 40.0)
-LOOKS = {
-    "cosh": ("s", figures.VERMILLION),
-    "relu": ("o", figures.BLUE),
-    "softplus": ("^", figures.BLUISH_GREEN),
-    "tanh": ("D", figures.ORANGE),
+LOOKS = {  # marker, colour, and where the KL weight stands beside its point
+    "cosh": ("s", figures.VERMILLION, (8, 5)),
+    "relu": ("o", figures.BLUE, (7, 6)),
+    "softplus": ("^", figures.BLUISH_GREEN, (-18, 4)),
+    "tanh": ("D", figures.ORANGE, (9, 0)),
 }
 # What the default is asked for: at most this excess, at least this spread.
 EXCESS_BOUND, SPREAD_BOUND = 870, 0.45
@@ -74,14 +74,14 @@ def draw(rows, default):
     plt.close(figure)
     axes.axhline(EXCESS_BOUND, color=figures.GREY, linestyle=":")
     axes.axvline(SPREAD_BOUND, color=figures.GREY, linestyle=":")
-    for activation, (marker, colour) in LOOKS.items():
+    for activation, (marker, colour, beside) in LOOKS.items():
         mine = [row for row in rows if row["activation"] == activation]
         spread = [row["samples"]["spread"] for row in mine]
         excess = [row["validation"]["excess"] for row in mine]
         axes.plot(spread, excess, marker=marker, color=colour, markersize=8, label=activation)
         for row, x, y in zip(mine, spread, excess, strict=True):
-            place = {"xytext": (7, 5), "textcoords": "offset points"}
-            axes.annotate(f"{row['kl_weight']:g}", (x, y), fontsize=11, color=colour, **place)
+            text = f"{row['kl_weight']:g}"
+            axes.annotate(text, (x, y), beside, textcoords="offset points", fontsize=11)
             if (activation, row["kl_weight"]) == default:
                 axes.plot(x, y, "o", markersize=20, fillstyle="none", color=figures.BLACK)
     axes.set_xlabel("spread of prior samples over that of the pictures (more is better)")

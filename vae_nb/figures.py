@@ -366,6 +366,7 @@ def gradient_check(errors):
     looks = cycle([("o", BLUE), ("X", VERMILLION), ("s", BLUISH_GREEN), ("^", ORANGE)])
     for name, row, (marker, colour) in zip(errors, values, looks, strict=False):
         style = {"color": colour, "markersize": 9, "clip_on": False, "label": _printable(name)}
+        style |= {"fillstyle": "none", "markeredgewidth": 2}  # those that coincide are all seen
         axes.plot(np.maximum(row, left_end), range(len(names)), marker, **style)
     axes.axvline(1e-7, color=BLACK, linestyle=":", label="1e-7")
     axes.set(xscale="log", xlim=(left_end, 10 * positive.max(initial=1e-7)))
