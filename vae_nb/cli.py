@@ -1,7 +1,6 @@
 """The `vae-nb` command."""
 
 import json
-import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -139,7 +138,9 @@ def lab(jupyter_options):
             f"{path} is yours: it differs from the series, which has a new version. "
             "To have that one, rename yours and start again."
         )
+    from jupyterlab.labapp import LabApp
+
     first = notebooks[0].relative_to(PROJECT_ROOT).as_posix()
     where = [f"--notebook-dir={PROJECT_ROOT}", f"--LabApp.default_url=/lab/tree/{first}"]
-    command = [sys.executable, "-m", "jupyterlab", "--ip=127.0.0.1", *where, *jupyter_options]
-    sys.exit(subprocess.run(command, check=False).returncode)
+    # In this process, so that Ctrl-C and signals reach JupyterLab itself.
+    LabApp.launch_instance(["--ip=127.0.0.1", *where, *jupyter_options])

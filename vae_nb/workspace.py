@@ -99,15 +99,8 @@ class Workspace:
         images = [Image.fromarray(frame) for frame in frames]
         if captions is not None:
             images = list(map(_captioned, images, captions))
-        # One palette, made from all frames: with one for each, colours would flicker.
-        palette = Image.fromarray(np.concatenate(images)).quantize(256)
-        images = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
-        # What stands for white is an average of nearly white colours: make it white.
-        white = Image.new("RGB", (1, 1), "white").quantize(palette=palette).getpixel((0, 0))
-        colours = palette.getpalette()
-        colours[3 * white : 3 * white + 3] = 255, 255, 255
-        for image in images:
-            image.putpalette(colours)
+        # A palette for each frame: one for all of them would leave speckles in rare colours.
+        images = [image.quantize(256) for image in images]
         durations = [round(1000 * seconds)] * len(images)
         durations[-1] += 1000 * LAST_FRAME_SECONDS
         path = self.images / name
