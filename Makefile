@@ -1,5 +1,6 @@
 # make run        environment, training, nine executed notebooks, pictures
 # make lab        your own copy of the notebooks, in JupyterLab
+# make app        the latent explorer alone, in a browser, for a projector
 # make class      the project without the exercises' solutions: dist/emoji-vae-class.zip
 # make test       style, unit tests, notebooks
 # make test-long  what takes longer: 2000 examples for each property, every configuration (hours)
@@ -13,13 +14,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run lab class test test-long bench variants trade-off notebooks clean
+.PHONY: run lab app class test test-long bench variants trade-off notebooks clean
 
 run: $(VENV)/ready
 	$(BIN)/vae-nb run
 
 lab: $(VENV)/ready
 	$(BIN)/vae-nb lab
+
+app: $(VENV)/ready-app
+	$(BIN)/vae-nb app
 
 class:
 	$(PYTHON) tools/pack_class.py
@@ -59,6 +63,10 @@ $(VENV)/python: Makefile
 
 $(VENV)/ready: pyproject.toml $(VENV)/python
 	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/ready-app: pyproject.toml $(VENV)/python
+	$(BIN)/python -m pip install --quiet --editable ".[app]"
 	@touch $@
 
 $(VENV)/ready-test: pyproject.toml $(VENV)/python

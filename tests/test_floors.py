@@ -12,7 +12,9 @@ FLOORS = {
     "cli": 7,
     "series": 6,
     "workspace": 5,
+    "controls": 5,
     "explorer": 5,
+    "training_monitor": 5,
     "exercises": 5,
     "figures": 4,
     "training": 4,
@@ -31,12 +33,21 @@ FLOORS = {
     "random_streams": 0,
     "threads": 0,
 }
-# Each leans on one neighbour: a loss needs the sigmoid and softplus, a file's failure its error.
-NEIGHBOURS = {("losses", "layers"), ("files", "errors")}
+# Each leans on one neighbour: a loss needs the sigmoid and softplus, a file's failure its error,
+# what is shown in JupyterLab its controls.
+NEIGHBOURS = {
+    ("losses", "layers"),
+    ("files", "errors"),
+    ("explorer", "controls"),
+    ("training_monitor", "controls"),
+}
 # Libraries that are slow to import have one home each.
 HOMES = {
     "matplotlib": {"figures"},
-    "ipywidgets": {"explorer"},
+    "ipywidgets": {"explorer", "training_monitor"},
+    "anywidget": {"controls"},
+    "jupyterlab": {"cli"},
+    "voila": {"cli"},
     "papermill": {"series"},
     "nbclient": {"series"},
     "nbformat": {"series"},

@@ -24,6 +24,7 @@ _HOME_OF = {
         "random_streams": "random_stream",
         "series": "run_series",
         "threads": "worker_threads",
+        "training_monitor": "TrainingMonitor",
         "training": "History clip_scale kl_weight_at learning_rate_at train",
         "workspace": "TrainedRun Workspace load_model load_or_train save_model train_and_save",
     }.items()

@@ -12,8 +12,13 @@ from vae_nb.errors import ConfigError, FilesError, ImagesError, VaeNbError
 from vae_nb.images import load_images
 from vae_nb.model import count_parameters
 from vae_nb.paths import PROJECT_ROOT
-from vae_nb.series import refresh_working_copy, run_series, series_notebooks
-from vae_nb.workspace import Workspace
+from vae_nb.series import (
+    refresh_working_copy,
+    run_series,
+    series_notebooks,
+    write_explorer_notebook,
+)
+from vae_nb.workspace import Workspace, load_or_train
 
 BAD_INPUT = (ConfigError, ImagesError, FilesError)
 FLOAT32_BYTES = 4
@@ -40,18 +45,33 @@ def main():
     """A variational autoencoder in plain NumPy, as a series of notebooks."""
 
 
+def _run_options(command):
+    """The options of every command that works with a trained model: which one, and where."""
+    options = (
+        click.option(
+            "--config",
+            "config_path",
+            callback=_absolute,
+            help="Configuration.  [default: config.json]",
+        ),
+        click.option(
+            "--output", "output_dir", callback=_absolute, help="Folder.  [default: output]"
+        ),
+        click.option(
+            "--set",
+            "settings",
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="Override one key, for example model.latent_dim=8. May be repeated.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 @main.command()
-@click.option(
-    "--config", "config_path", callback=_absolute, help="Configuration.  [default: config.json]"
-)
-@click.option("--output", "output_dir", callback=_absolute, help="Folder.  [default: output]")
-@click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Override one key, for example model.latent_dim=8. May be repeated.",
-)
+@_run_options
 @click.option("--only", metavar="NUMBERS", help="Run some notebooks, for example 04-06.")
 def run(config_path, output_dir, settings, only):
     """Execute the notebooks, and list the figures and pictures that they made."""
@@ -144,3 +164,28 @@ def lab(jupyter_options):
     where = [f"--notebook-dir={PROJECT_ROOT}", f"--LabApp.default_url=/lab/tree/{first}"]
     # In this process, so that Ctrl-C and signals reach JupyterLab itself.
     LabApp.launch_instance(["--ip=127.0.0.1", *where, *jupyter_options])
+
+
+@main.command()
+@_run_options
+@click.argument("voila_options", nargs=-1, type=click.UNPROCESSED)
+def app(config_path, output_dir, settings, voila_options):
+    """Serve the latent explorer alone, with Voilà, to this computer's browser.
+
+    A model is trained first where there is none. VOILA_OPTIONS, after a --, are handed to Voilà.
+    """
+    config_path = config_path or "config.json"
+    output_dir = output_dir or "output"
+    with _one_sentence():
+        try:
+            from voila.app import Voila
+        except ImportError:
+            raise FilesError(
+                "Voilà is not installed; `make app` brings it, and so does: pip install -e '.[app]'"
+            ) from None
+        overrides = dict(parse_override(setting) for setting in settings)
+        load_or_train(load_config(config_path, overrides), output_dir)
+        notebook = write_explorer_notebook(config_path, output_dir, overrides)
+    # In this process, so that Ctrl-C and signals reach Voilà itself.
+    where = ["--Voila.ip=127.0.0.1", "--Voila.auto_token=True"]
+    Voila.launch_instance([str(notebook), *where, *voila_options])

@@ -1,168 +1,404 @@
 """Sliders that move through the latent space, for a notebook in JupyterLab."""
 
-import io
+import html
+import json
 import re
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import ipywidgets as widgets
 import numpy as np
 from PIL import Image
 
-from vae_nb.metrics import encode_set, kl_per_dimension
+from vae_nb import figures
+from vae_nb.controls import Button, Choice, Picture, PicturePicker, PlaneMap, Sliders, Status
+from vae_nb.errors import FilesError, VaeNbError
+from vae_nb.files import atomic_path, make_folder
+from vae_nb.metrics import (
+    ACTIVE_VARIANCE,
+    active_units,
+    aggregate_posterior,
+    encode_set,
+    kl_per_dimension,
+)
+from vae_nb.paths import from_project_root
 
-PICTURE_SIDE = 320  # pixels on the screen, of the longer side
-STEP = 1 / 16  # of a slider
-SLIDERS_HEIGHT = 520  # pixels, 16 sliders; more of them are scrolled beside the picture
-LEAST_REACH = 4  # a slider goes at least four standard deviations of the prior each way
+SCREEN = 320  # pixels on the screen, of the decoded picture's longer side
+NEAREST = 64  # of the nearest training picture's
+STEP = 1 / 16  # of a slider, in the units of its axis
+BLEND_STEP = 1 / 20
+LEAST_REACH = 4  # a slider goes at least four standard deviations each way
+PRIOR_DRAWS = 10_000  # what a vector's norm is compared with
+NAMED_CHANGES = 3  # so many changed coordinates are told of, the largest first
 
-# The browser enlarges the picture; it shall keep its pixels sharp.
-STYLE = "<style>.vae-nb-picture { image-rendering: pixelated; }</style>"
+LATENT, PRINCIPAL = "latent dimensions", "principal directions"
 
 
-class LatentExplorer(widgets.VBox):
-    """A decoded emoji with one slider for each latent dimension.
+@dataclass(frozen=True)
+class Axes:
+    """A system of coordinates of the latent space: z = centre + matrix @ coordinates.
+
+    Attributes
+    ----------
+    names : list of str
+    short_names : list of str
+    centre : ndarray, shape (latent,)
+    matrix : ndarray, shape (latent, latent)
+        An axis in each column, of the length that a coordinate of 1 stands for.
+    telling : int
+        How many axes, the first ones, carry anything.
+    """
+
+    names: list
+    short_names: list
+    centre: np.ndarray
+    matrix: np.ndarray
+    telling: int
+
+    def coordinates(self, z):
+        """Of one latent vector, shape (latent,), or of several, shape (n, latent)."""
+        return np.linalg.solve(self.matrix, (z - self.centre).T).T
+
+    def latent(self, coordinates):
+        """The latent vector of coordinates, shape (latent,)."""
+        return self.centre + self.matrix @ coordinates
+
+
+def latent_axes(vae, images):
+    """The latent dimensions themselves, those first that tell most.
 
     Parameters
     ----------
     vae : vae_nb.VAE
     images : vae_nb.ImageSet
-        Pictures to start from.
+
+    Returns
+    -------
+    Axes
+        Named with their KL divergence in nats, averaged over the pictures. The telling ones are
+        the active units.
+    """
+    kl, active = kl_per_dimension(vae, images), active_units(vae, images)
+    order = np.lexsort((-kl, ~active))
+    short_names = [f"z{number}" for number in order + 1]
+    names = [f"{name} ({kl[k]:.1f} nats)" for name, k in zip(short_names, order, strict=True)]
+    matrix = np.eye(len(kl))[:, order]
+    return Axes(names, short_names, np.zeros(len(kl)), matrix, int(np.sum(active)))
+
+
+def principal_axes(vae, images):
+    """The principal directions of the encoded pictures, those first that are seen most.
+
+    Parameters
+    ----------
+    vae : vae_nb.VAE
+    images : vae_nb.ImageSet
+
+    Returns
+    -------
+    Axes
+        A coordinate of 1 is a standard deviation of the codes along its axis. The order, and the
+        number in a name, is how far the decoded picture moves between −2 and 2, all other
+        coordinates being 0: the root of the mean squared change of a pixel, in percent. The
+        telling ones have a variance above that of an active unit.
+
+    References
+    ----------
+    Härkönen et al. (2020), "GANSpace", section 3.1, for principal directions as controls.
+    """
+    codes = encode_set(vae, images)[0].astype(np.float64)
+    centre = codes.mean(axis=0)
+    variances, directions = np.linalg.eigh(np.cov(codes.T, bias=True).reshape(2 * [vae.latent_dim]))
+    # An axis along which nothing varies still needs a length.
+    matrix = directions * np.sqrt(np.maximum(variances, ACTIVE_VARIANCE))
+    # Either way along an axis is right; the same one on every machine is better.
+    largest = np.argmax(np.abs(matrix), axis=0)
+    matrix = matrix * np.sign(matrix[largest, np.arange(len(largest))])
+    low, high = (vae.decode(centre + sign * 2 * matrix.T) for sign in (-1, 1))  # (latent, pixels)
+    change = 100 * np.sqrt(np.mean((high - low) ** 2, axis=1))
+    telling = variances > ACTIVE_VARIANCE
+    order = np.lexsort((-change, ~telling))
+    short_names = [f"p{number}" for number in range(1, len(order) + 1)]
+    names = [
+        f"{name} ({percent:.0f}% change)"
+        for name, percent in zip(short_names, change[order], strict=True)
+    ]
+    return Axes(names, short_names, centre, matrix[:, order], int(np.sum(telling)))
+
+
+class LatentExplorer(widgets.VBox):
+    """A decoded emoji, and controls that move it through the latent space.
+
+    Parameters
+    ----------
+    vae : vae_nb.VAE
+    images : vae_nb.ImageSet
+        Pictures to start from, and to compare with.
     rng : numpy.random.Generator or None
-        Draws from the prior; None seeds one from the operating system.
+        Random draws; None seeds one from the operating system.
+    folder : str or Path
+        Where "Save" puts pictures and their latent vectors; a relative path starts at the
+        project's root.
 
     Attributes
     ----------
     z : ndarray, shape (latent,)
-        The latent vector shown; setting it moves the sliders, to their nearest steps and
-        no further than they go.
-    picture : widgets.Image
-        The decoded emoji, as PNG.
-    sliders : list of widgets.FloatSlider
-    start : widgets.Dropdown
-        The emoji that "reset" goes back to.
-    random_button, reset_button : widgets.Button
+        The latent vector shown; setting it moves all controls.
+    pixels : ndarray of uint8, shape (height, width, channels)
+        The decoded emoji.
+    picture : vae_nb.controls.Picture
+    sliders : vae_nb.controls.Sliders
+    map : vae_nb.controls.PlaneMap
+        The plane of the first two sliders.
+    along : vae_nb.controls.Choice
+        Whether sliders and map follow the latent dimensions or the principal directions.
+    first, second : vae_nb.controls.PicturePicker
+        The two ends of the blend; "reset" goes to the first.
+    blend : vae_nb.controls.Sliders
+        A single one, from 0 (the first emoji) to 1 (the second).
+    prior_button, fitted_button, reset_button, save_button : vae_nb.controls.Button
+    readout : ipywidgets.HTML
+        What is known of the latent vector.
+    code : ipywidgets.Text
+        The latent vector as a line of Python.
+    status : vae_nb.controls.Status
     """
 
-    def __init__(self, vae, images, rng=None):
+    def __init__(self, vae, images, rng=None, folder="output/images"):
         self._vae = vae
+        self._pictures = images.pixels  # (images, height, width, channels)
+        self._file_names = images.names
         self._rng = rng or np.random.default_rng()
-        self._means, _ = encode_set(vae, images)  # (images, latent)
-        kl = kl_per_dimension(vae, images)
-        furthest = np.maximum(LEAST_REACH, np.abs(self._means).max(axis=0))
-        # Reach and step are powers of two: browser and kernel then compute the same bits.
-        reach = 2.0 ** np.ceil(np.log2(furthest))
-        self.sliders = [
-            widgets.FloatSlider(
-                min=-limit,
-                max=limit,
-                step=STEP,
-                description=f"z{number} ({nats:.1f} nats)",
-                readout_format=".2f",
-                style={"description_width": "9em"},
-                layout={"width": "auto"},
-            )
-            for number, (limit, nats) in enumerate(zip(reach, kl, strict=True), start=1)
+        self._folder = from_project_root(folder)
+        self._codes = encode_set(vae, images)[0].astype(np.float64)  # (images, latent)
+        mean, covariance = aggregate_posterior(vae, images)
+        self._fitted = mean, np.linalg.cholesky(covariance)
+        # Of its own seed: what is drawn here decides no picture.
+        prior = np.random.default_rng(0).standard_normal((PRIOR_DRAWS, vae.latent_dim))
+        self._prior_norms = np.sort(np.linalg.norm(prior, axis=1))
+        self._expected_norm = self._prior_norms.mean()
+        self._names = [_readable(name) for name in images.names]
+        self._all_axes = {LATENT: latent_axes(vae, images), PRINCIPAL: principal_axes(vae, images)}
+        self._axes = self._all_axes[LATENT]
+        self._quiet = False
+        self._make_controls()
+        super().__init__([self._layout()])
+        self.z = self._codes[0]
+        self._arrange()
+
+    def _make_controls(self):
+        self.picture = Picture(SCREEN)
+        self._nearest_picture = Picture(NEAREST)
+        self.readout = widgets.HTML()
+        self.readout.add_class("vae-nb-readout")
+        self.sliders, self.blend = Sliders(STEP), Sliders(BLEND_STEP)
+        self.blend.arrange(["Blend (0 to 1)"], [(0, 1)], [0.0])
+        self.map = PlaneMap(STEP)
+        self.along = Choice("Sliders and map along the", [LATENT, PRINCIPAL])
+        self.first = PicturePicker("First emoji", self._pictures, self._names)
+        self.second = PicturePicker("Second emoji", self._pictures, self._names)
+        self.second.value = len(self._names) - 1
+        self.prior_button = Button("Draw from the prior", self._draw_from_prior)
+        self.fitted_button = Button("Draw from the fitted density", self._draw_from_fitted)
+        self.reset_button = Button("Reset", self._reset)
+        self.save_button = Button("Save", self._save)
+        self.code = widgets.Text(
+            description="As code", style={"description_width": "initial"}, layout={"width": "100%"}
+        )
+        self.status = Status()
+        self.sliders.observe(self._from_sliders, "values")
+        self.map.observe(self._from_map, "point")
+        self.along.observe(self._arrange, "value")
+        self.first.observe(self._reset, "value")
+        self.second.observe(self._from_blend, "value")
+        self.blend.observe(self._from_blend, "values")
+
+    def _layout(self):
+        nearest = widgets.HBox([self._nearest_picture, self.readout])
+        buttons = widgets.HBox(
+            [self.prior_button, self.fitted_button, self.reset_button, self.save_button],
+            layout={"flex_flow": "row wrap"},
+        )
+        parts = [
+            widgets.VBox([self.picture, nearest], layout={"flex": "none", "width": "330px"}),
+            widgets.VBox([self.map], layout={"flex": "none", "width": "400px"}),
+            widgets.VBox(
+                [self.first, self.second, self.blend, buttons, self.status],
+                layout={"flex": "1 1 280px"},
+            ),
         ]
-        options = sorted((_readable(name), index) for index, name in enumerate(images.names))
-        self.start = widgets.Dropdown(
-            options=options,
-            value=0,
-            description="Start from",
-            style={"description_width": "initial"},
-            layout={"width": f"{PICTURE_SIDE}px"},
-        )
-        self.random_button = widgets.Button(
-            description="Random draw", tooltip="Draw a latent vector from the prior N(0, 1)"
-        )
-        self.reset_button = widgets.Button(
-            description="Reset", tooltip="Back to the emoji chosen as the start"
-        )
-        height, width = _screen_size(vae.image_shape)
-        self.picture = widgets.Image(
-            format="png", layout={"width": f"{width}px", "height": f"{height}px"}
-        )
-        self.picture.add_class("vae-nb-picture")
-
-        self._moving_together = False
-        for slider in self.sliders:
-            slider.observe(self._show, "value")
-        self.start.observe(self._reset, "value")
-        self.reset_button.on_click(self._reset)
-        self.random_button.on_click(self._draw)
-        self._reset()
-
-        buttons = widgets.HBox([self.random_button, self.reset_button])
-        left = widgets.VBox(
-            [self.start, self.picture, buttons, widgets.HTML(STYLE)], layout={"flex": "none"}
-        )
-        # As many columns as there is room for; never wider than the page.
-        right = widgets.GridBox(
-            self.sliders,
-            layout={
-                "grid_template_columns": "repeat(auto-fill, minmax(25em, 1fr))",
-                "align_content": "flex-start",
-                "flex": "1 1 0",
-                "max_height": f"{SLIDERS_HEIGHT}px",
-                "overflow": "auto",
-            },
-        )
-        super().__init__([widgets.HBox([left, right])])
+        # Side by side where there is room for it; never wider than the page.
+        top = widgets.HBox(parts, layout={"flex_flow": "row wrap", "grid_gap": "8px 20px"})
+        return widgets.VBox([top, self.along, self.sliders, self.code])
 
     @property
     def z(self):
-        return np.array([slider.value for slider in self.sliders])
+        return self._z.copy()
 
     @z.setter
     def z(self, z):
-        # The browser rounds to steps counted from the slider's minimum, and sends back what it
-        # changed, late and one slider after another. It must find nothing to change.
-        with self._one_update():
-            for slider, value in zip(self.sliders, z, strict=True):
-                inside = np.clip(value, slider.min, slider.max)
-                slider.value = float(slider.min + round((inside - slider.min) / STEP) * STEP)
+        z = np.array(z, np.float64)
+        if z.shape != (self._vae.latent_dim,) or not np.all(np.isfinite(z)):
+            raise ValueError(
+                f"z has shape {z.shape} and holds {z}; needed are {self._vae.latent_dim} finite "
+                "numbers, one for each latent dimension."
+            )
+        self._show(z, self._axes.coordinates(z).tolist())
+
+    @property
+    def pixels(self):
+        return self.picture.pixels
+
+    def _arrange(self, _change=None):
+        """Put sliders and map along the chosen axes; the latent vector stays."""
+        self._axes = self._all_axes[self.along.value]
+        names, codes = self._axes.names, self._axes.coordinates(self._codes)
+        reach = np.maximum(LEAST_REACH, np.ceil(np.abs(codes).max(axis=0)))
+        values = self._axes.coordinates(self._z).tolist()
+        folded = len(names) - self._axes.telling
+        plane = np.zeros((len(codes), 2))  # one latent dimension makes a line
+        plane[:, : codes.shape[1]] = codes[:, :2]
+        labels = [*names, "(there is no second)"][:2]
+        figure = figures.latent_space(
+            [("The training pictures", *labels, plane)],
+            self._pictures,
+            [""] * len(codes),
+        )
+        with self._quietly():
+            self.sliders.arrange(
+                names,
+                [(-limit, limit) for limit in reach],
+                values,
+                self._axes.telling,
+                f"{folded} that carry nothing",
+            )
+            text = f"Where the training pictures lie, over {labels[0]} and {labels[1]}."
+            self.map.lay(figure, figure.axes[1], self._on_map(values), text)
+        self._describe()
 
     @contextmanager
-    def _one_update(self):
-        """Decode once after all sliders have moved, not once for each."""
-        self._moving_together = True
+    def _quietly(self):
+        """Set controls without being told of it."""
+        self._quiet = True
         try:
             yield
         finally:
-            self._moving_together = False
-        self._show()
+            self._quiet = False
 
-    def _show(self, _change=None):
-        if self._moving_together:
-            return
-        pixels = self._vae.decode(self.z[None])[0].reshape(self._vae.image_shape)
-        self.picture.value = png_bytes(pixels)
+    def _from_sliders(self, change):
+        if not self._quiet:
+            self._show(self._axes.latent(change["new"]), change["new"])
+
+    def _from_map(self, change):
+        if not self._quiet:
+            values = [*change["new"], *self.sliders.values[2:]][: self._vae.latent_dim]
+            self._show(self._axes.latent(values), values)
+
+    def _from_blend(self, _change):
+        if not self._quiet:
+            weight = self.blend.values[0]
+            ends = self._codes[[self.first.value, self.second.value]]
+            self.z = (1 - weight) * ends[0] + weight * ends[1]
+
+    def _draw_from_prior(self):
+        self.z = self._rng.standard_normal(self._vae.latent_dim)
+
+    def _draw_from_fitted(self):
+        mean, factor = self._fitted
+        self.z = mean + factor @ self._rng.standard_normal(self._vae.latent_dim)
 
     def _reset(self, _change=None):
-        self.z = self._means[self.start.value]
+        with self._quietly():
+            self.blend.values = [0.0]
+        self.z = self._codes[self.first.value]
 
-    def _draw(self, _button):
-        self.z = self._rng.standard_normal(len(self.sliders))
+    def _show(self, z, values):
+        """Show a latent vector, whose coordinates along the sliders' axes are `values`."""
+        self._z = z
+        with self._quietly():
+            self.sliders.values = values
+            self.map.point = self._on_map(values)
+        self._describe()
+
+    def _on_map(self, values):
+        return [*values, 0.0][:2]
+
+    def _describe(self):
+        """Decode the latent vector, and say what is known of it."""
+        pixels = self._vae.decode(self._z[None])[0].reshape(self._vae.image_shape)
+        distances = np.linalg.norm(self._codes - self._z, axis=1)
+        nearest = int(np.argmin(distances))
+        name, norm = self._names[nearest], float(np.linalg.norm(self._z))
+        nearer = np.searchsorted(self._prior_norms, norm) / PRIOR_DRAWS
+        self.picture.show(pixels, f"Decoded picture, near to {name}. {self._changes()}")
+        self._nearest_picture.show(self._pictures[nearest], f"Training picture: {name}")
+        self.readout.value = (
+            f"Nearest training picture: <b>{html.escape(name)}</b>, {distances[nearest]:.1f} away."
+            f"<br>Norm {norm:.1f}; {self._expected_norm:.1f} is expected. "
+            f"{nearer:.0%} of the prior lies nearer to the origin."
+        )
+        self.code.value = f"z = np.array({np.round(self._z, 4).tolist()})"
+
+    def _changes(self):
+        """Which coordinates differ from the first emoji's, in words."""
+        start = self._axes.coordinates(self._codes[self.first.value])
+        change = np.array(self.sliders.values) - start
+        largest = [k for k in np.argsort(-np.abs(change)) if abs(change[k]) >= 0.005]
+        if not largest:
+            return f"It is the reconstruction of {self._names[self.first.value]}."
+        parts = [f"{self._axes.short_names[k]} by {change[k]:+.2f}" for k in largest]
+        others = len(parts) - NAMED_CHANGES
+        parts = parts[:NAMED_CHANGES] + ([f"{others} more"] if others > 0 else [])
+        return f"Changed from {self._names[self.first.value]}: {', '.join(parts)}."
+
+    def save(self):
+        """Save the picture, enlarged, and its latent vector; nothing is overwritten.
+
+        Returns
+        -------
+        Path
+            The picture's, `explorer_1.png` for example. `explorer_1.json` beside it holds "z", the
+            name of the "nearest" training picture, and the "norm" of z.
+
+        Raises
+        ------
+        FilesError
+            If a file cannot be written.
+        """
+        make_folder(self._folder)
+        number = 1
+        while True:
+            path = self._folder / f"explorer_{number}.png"
+            try:
+                path.touch(exist_ok=False)  # nobody else takes the name from now on
+                break
+            except FileExistsError:
+                number += 1
+            except OSError as error:
+                raise FilesError(f"Cannot write {path}: {error.strerror}.") from None
+        scale = int(max(1, self.picture.scale))
+        pixels = self.pixels.repeat(scale, axis=0).repeat(scale, axis=1)
+        nearest = int(np.argmin(np.linalg.norm(self._codes - self._z, axis=1)))
+        facts = {
+            "z": self._z.tolist(),
+            "nearest": self._file_names[nearest],
+            "norm": float(np.linalg.norm(self._z)),
+        }
+        with atomic_path(path.with_suffix(".json")) as temporary:
+            temporary.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        with atomic_path(path) as temporary:
+            Image.fromarray(pixels.squeeze()).save(temporary)
+        return path
+
+    def _save(self):
+        try:
+            path = self.save()
+            self.status.text = f"Saved {path} and {path.with_suffix('.json').name}."
+        except VaeNbError as error:
+            self.status.text = str(error)
 
 
 def _readable(name):
     """The name of an emoji from its file's: "1f600_grinning_face" is "grinning face"."""
     without_code_point = re.sub(r"^(?=[0-9a-f]*\d)[0-9a-f]{4,5}_", "", name)
     return without_code_point.replace("_", " ")
-
-
-def _screen_size(image_shape):
-    """(height, width) on the screen: enlarged a whole number of times, so that it stays sharp."""
-    height, width, _ = image_shape
-    scale = PICTURE_SIDE / max(height, width)
-    if scale > 1:
-        scale = int(scale)
-    return round(height * scale), round(width * scale)
-
-
-def png_bytes(pixels):
-    """A picture with values in [0, 1], shape (height, width, channels), as PNG bytes."""
-    array = np.round(pixels * 255).astype(np.uint8)
-    buffer = io.BytesIO()
-    # A low compression level: the picture travels only to a browser on the same machine.
-    Image.fromarray(array.squeeze()).save(buffer, "PNG", compress_level=1)
-    return buffer.getvalue()

@@ -416,7 +416,7 @@ def latent_space(planes, pictures, labels):
         (title, xlabel, ylabel, points) with points of shape (n, 2): a panel each.
     pictures : ndarray, shape (n, height, width, channels)
     labels : sequence of str, shape (n,)
-        The eight most frequent have colours of their own.
+        The most frequent have colours of their own, with a legend if there are several.
 
     Returns
     -------
@@ -430,7 +430,7 @@ def latent_space(planes, pictures, labels):
     picture_colours = np.array([colours.get(label, GREY) for label in labels])
     thumbnails = _tiles(pictures, THUMBNAIL)
     pitch, top, left = PANEL + 92, MARGIN + LINE + GAP, 76
-    legend_height = 24 * math.ceil(len(entries) / 4) + MARGIN
+    legend_height = 24 * math.ceil(len(entries) / 4) + MARGIN if len(entries) > 1 else 0
     figure, _ = _figure(len(planes) * pitch, top + PANEL + 3 * LINE + legend_height)
     for number, (title, xlabel, ylabel, points) in enumerate(planes):
         axes = _axes(figure, number * pitch + left, top, PANEL, PANEL)
@@ -439,7 +439,8 @@ def latent_space(planes, pictures, labels):
         _image(figure, number * pitch + left, top, panel)
     dot = {"marker": "o", "markersize": 8, "linestyle": ""}
     handles = [Line2D([], [], color=colour, label=label, **dot) for label, colour in entries]
-    _legend(figure, handles, columns=4)
+    if legend_height:
+        _legend(figure, handles, columns=4)
     return figure
 
 

@@ -11,6 +11,7 @@ from vae_nb.paths import PROJECT_ROOT, from_project_root
 from vae_nb.workspace import Workspace
 
 NOTEBOOKS_FOLDER = PROJECT_ROOT / "notebooks"
+KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
 WORKING_COPY = PROJECT_ROOT / "my_notebooks"
 
 
@@ -138,6 +139,43 @@ def _execute(notebook, folder, parameters, progress):
     if any(cell.execution_count is None for cell in code_cells):
         raise NotebookFailed(f"{notebook.name} ended before its last cell. It is in {unfinished}.")
     return unfinished.replace(folder / notebook.name)
+
+
+def write_explorer_notebook(config_path="config.json", output_dir="output", overrides=None):
+    """Write a notebook of the latent explorer alone, for Voilà to serve.
+
+    Parameters
+    ----------
+    config_path, output_dir, overrides
+        As `run_series` takes them.
+
+    Returns
+    -------
+    Path
+        `notebooks/explorer.ipynb` in the output folder.
+
+    Raises
+    ------
+    FilesError
+        If the file cannot be written.
+    """
+    import nbformat
+
+    workspace = Workspace(output_dir)
+    arguments = f"{str(from_project_root(config_path))!r}, {overrides or {}!r}"
+    source = f"""import vae_nb
+
+run = vae_nb.load_or_train(vae_nb.load_config({arguments}), {str(workspace.folder)!r})
+vae_nb.LatentExplorer(run.vae, run.train_set, folder={str(workspace.images)!r})"""
+    cells = [
+        nbformat.v4.new_markdown_cell("# Latent explorer"),
+        nbformat.v4.new_code_cell(source),
+    ]
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": KERNEL})
+    path = workspace.notebooks / "explorer.ipynb"
+    with atomic_path(path) as temporary:
+        nbformat.write(notebook, temporary)
+    return path
 
 
 def refresh_working_copy(folder=None):

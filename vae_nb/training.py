@@ -37,7 +37,7 @@ class History:
         Keys are `HISTORY_COLUMNS`.
     saved_epoch : int
         The epoch whose weights the model has now, counted from 1: the best by validation total
-        under early stopping, the last otherwise.
+        where the training ended early or early stopping was asked for, the last otherwise.
     seconds : float
         How long the training took.
     """
@@ -146,7 +146,7 @@ def train(
         Pictures in a step.
     on_epoch_end : callable or None
         Called as `on_epoch_end(vae, columns)` after each epoch, with the history's columns so
-        far as lists.
+        far as lists. If it returns True, the training ends with this epoch.
     progress : bool
         Whether to show a progress bar with the current losses.
 
@@ -169,8 +169,10 @@ def train(
     )
     total_steps = training.epochs * math.ceil(len(train_set) / batch_size)
     columns = {column: [] for column in HISTORY_COLUMNS}
-    best_total, best_epoch, best_parameters = math.inf, None, None
-    step = 0
+    patience = training.early_stopping_patience
+    may_end_early = patience is not None or on_epoch_end is not None
+    best_parameters = vae.parameters.copy() if may_end_early else None
+    step, best_total, best_epoch = 0, math.inf, None
 
     from tqdm.auto import tqdm  # slow to import in a notebook, where it brings widgets
 
@@ -204,21 +206,22 @@ def train(
             columns[column].append(value)
         losses = f"loss {train_losses[0]:.0f}, held-out {total:.0f} nats"
         epochs.set_postfix_str(losses, refresh=False)
-        if on_epoch_end is not None:
-            on_epoch_end(vae, columns)
+        stop = on_epoch_end is not None and on_epoch_end(vae, columns) is True
 
         # Totals are comparable only at one KL weight: the final one, after the warm-up.
-        if training.early_stopping_patience is not None and kl_weight == training.kl_weight:
+        if may_end_early and kl_weight == training.kl_weight:
             if total < best_total:
-                best_total, best_epoch, best_parameters = total, epoch, vae.parameters.copy()
-            elif epoch - best_epoch >= training.early_stopping_patience:
-                break
+                best_total, best_epoch, best_parameters[:] = total, epoch, vae.parameters
+            elif patience is not None and epoch - best_epoch >= patience:
+                stop = True
+        if stop:
+            break
 
-    if best_parameters is not None:
-        vae.parameters[:] = best_parameters
+    if best_epoch is not None and (stop or patience is not None):
+        epoch, vae.parameters[:] = best_epoch, best_parameters
     vae.reorder_latent(np.argsort(-kl_per_dimension(vae, train_set), kind="stable"))
     arrays = {column: np.array(values) for column, values in columns.items()}
-    return History(arrays, best_epoch or epoch, seconds=time.perf_counter() - started)
+    return History(arrays, epoch, seconds=time.perf_counter() - started)
 
 
 def _diverged(vae, training, loss, step, epoch):
