@@ -96,6 +96,7 @@ def run_series(
         "config_path": str(from_project_root(config_path)),
         "output_dir": str(workspace.folder),
         "overrides": overrides or {},
+        "watch": False,  # nobody does
     }
     executed = []
     for notebook in series_notebooks(only):
@@ -117,7 +118,7 @@ def _execute(notebook, folder, parameters, progress):
         result = papermill.execute_notebook(
             notebook,
             unfinished,
-            parameters,
+            {name: parameters[name] for name in papermill.inspect_notebook(notebook)},
             kernel_name="python3",
             cwd=notebook.parent,
             progress_bar=bar,

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import functools
 import io
+import signal
 import threading
 import time
 
@@ -77,13 +78,15 @@ class TrainingMonitor(widgets.VBox):
             return self(vae, columns) or others_stop
 
         call = functools.partial(train, *arguments, on_epoch_end=after_epoch, **options)
-        training = asyncio.ensure_future(asyncio.to_thread(call))
+        self._stop.clear()
+        self.stop_button.disabled = False
+        loop = asyncio.get_running_loop()
+        # ipykernel 7.4 does not interrupt a cell that awaits, and no one could the thread.
+        before = signal.signal(signal.SIGINT, lambda *_: loop.call_soon_threadsafe(self.stop))
         try:
-            result = await asyncio.shield(training)
-        except asyncio.CancelledError:
-            self.stop()
-            result = await training
+            result = await asyncio.to_thread(call)
         finally:
+            signal.signal(signal.SIGINT, before)
             self.stop_button.disabled = True
         self._draw()
         stopped = self._stop.is_set()

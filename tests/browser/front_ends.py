@@ -11,8 +11,11 @@ import urllib.error
 import urllib.request
 from contextlib import contextmanager
 
+import nbformat
+import numpy as np
 import pytest
 from conftest import ROOT
+from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import sync_playwright
 
 # Debian and Arch, Ubuntu, Google's and Microsoft's packages.
@@ -131,3 +134,72 @@ def voila(notebook, folder):
     root = f"http://127.0.0.1:{port}"
     with server(command, f"{root}/voila/static/main.js", folder):
         yield f"{root}/?token={TOKEN}"
+
+
+# --- notebooks ---
+
+KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+RAN = "all cells have run"
+
+
+def prepare(notebook, parameters):
+    """Set a notebook's parameters, and let its last cell say that all have run."""
+    for cell in notebook.cells:
+        if "parameters" in cell.metadata.get("tags", ()):
+            cell.source = "\n".join(f"{name} = {value!r}" for name, value in parameters.items())
+    notebook.cells.append(new_code_cell(f"print({RAN!r})"))
+    return notebook
+
+
+def write_notebook(path, *sources):
+    """Write a notebook of code cells."""
+    notebook = new_notebook(
+        cells=[new_code_cell(source) for source in sources], metadata={"kernelspec": KERNEL}
+    )
+    nbformat.write(prepare(notebook, {}), path)
+
+
+# --- pages ---
+
+
+def run_all_cells(page, address):
+    """Open a notebook in JupyterLab and run it; returns when it has begun."""
+    page.goto(address)
+    page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_text("Run All Cells", exact=True).click()
+
+
+def wait_until_run(page, timeout=180):
+    """Wait for the output of the last cell."""
+    outputs = page.locator(".jp-OutputArea-output").filter(has_text=RAN)
+    outputs.last.wait_for(state="attached", timeout=1000 * timeout)
+
+
+def no_wider_than_the_window(page):
+    """Whether neither the page nor any output would have to be scrolled sideways."""
+    return page.evaluate(
+        """() => [document.documentElement, ...document.querySelectorAll(".jp-OutputArea-output")]
+            .every((element) => element.scrollWidth <= element.clientWidth + 1)"""
+    )
+
+
+def canvas_pixels(canvas):
+    """What a canvas shows: uint8, shape (height, width, 3)."""
+    height, width, values = canvas.evaluate(
+        """(canvas) => {
+            const {height, width} = canvas;
+            const data = canvas.getContext("2d").getImageData(0, 0, width, height).data;
+            return [height, width, Array.from(data)];
+        }"""
+    )
+    return np.array(values, np.uint8).reshape(height, width, 4)[:, :, :3]
+
+
+def wait_for(condition, what, timeout=20):
+    """Look again and again whether a condition holds, and return what it gives."""
+    ends = time.monotonic() + timeout
+    while not (result := condition()):
+        assert time.monotonic() < ends, f"waited {timeout} s for {what}"
+        time.sleep(0.02)
+    return result

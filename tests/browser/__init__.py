@@ -1,0 +1,1 @@
+"""The real front ends, in a real browser."""

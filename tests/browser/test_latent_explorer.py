@@ -1,0 +1,321 @@
+"""Notebook 09 in JupyterLab and in Voilà, driven by mouse and keyboard."""
+
+import json
+import re
+from types import SimpleNamespace
+
+import nbformat
+import numpy as np
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from notebook_code import NOTEBOOKS
+from PIL import Image
+
+import vae_nb
+from browser.front_ends import (
+    canvas_pixels,
+    no_wider_than_the_window,
+    prepare,
+    run_all_cells,
+    voila,
+    wait_for,
+    wait_until_run,
+    write_notebook,
+)
+
+EVENTS = 60  # of a drag
+TIMED_KEYS = 9
+
+
+@pytest.fixture(scope="session")
+def run(parameters):
+    """The model that the pages show, with the codes of its training pictures."""
+    config = vae_nb.load_config(parameters["config_path"], parameters["overrides"])
+    run = vae_nb.load_or_train(config, parameters["output_dir"])
+    codes = vae_nb.encode_set(run.vae, run.train_set)[0].astype(np.float64)
+
+    def decode(z):
+        probabilities = run.vae.decode(z[None])[0].reshape(run.vae.image_shape)
+        return np.round(255 * probabilities).astype(np.uint8)
+
+    return SimpleNamespace(codes=codes, decode=decode, names=run.train_set.names)
+
+
+@pytest.fixture(scope="module", params=["JupyterLab", "Voilà"])
+def explorer_page(request, parameters, lab_folder, new_page, tmp_path_factory):
+    """A page with notebook 09, all of whose cells have run."""
+    notebook = prepare(nbformat.read(NOTEBOOKS[-1], as_version=4), parameters)
+    page = new_page()
+    if request.param == "JupyterLab":
+        address = request.getfixturevalue("lab")
+        nbformat.write(notebook, lab_folder / "09.ipynb")
+        run_all_cells(page, address("09.ipynb"))
+        wait_until_run(page)
+        yield page
+    else:
+        folder = tmp_path_factory.mktemp("voila")
+        nbformat.write(notebook, folder / "09.ipynb")
+        with voila(folder / "09.ipynb", folder) as address:
+            page.goto(address)
+            wait_until_run(page)
+            yield page
+    page.close()
+
+
+class Explorer:
+    """The explorer's controls on a page, as a reader finds them."""
+
+    def __init__(self, page):
+        self.page = page
+        self.picture = page.locator(".vae-nb-picture").first
+        self.slider = page.get_by_role("slider", name=re.compile(r"^[zp]\d+ "))
+        self.blend = page.get_by_role("slider", name="Blend")
+        self.point = page.get_by_role("slider", name="Point on the map")
+
+    def pixels(self):
+        return canvas_pixels(self.picture)
+
+    def shows(self, expected):
+        """Wait until the picture is the expected one, pixel for pixel."""
+        wait_for(lambda: np.array_equal(self.pixels(), expected), "the expected picture")
+
+    def changes(self, before):
+        """Wait until the picture is another one than before, and stays; return it."""
+        wait_for(lambda: not np.array_equal(self.pixels(), before), "another picture")
+        return self.rests()
+
+    def rests(self):
+        last = None
+
+        def rests():
+            nonlocal last
+            before, last = last, self.pixels()
+            return before is not None and np.array_equal(before, last)
+
+        wait_for(rests, "the picture to rest")
+        return last
+
+    def press(self, name):
+        self.page.get_by_role("button", name=name, exact=True).click()
+
+    def choose(self, title, index):
+        """Choose a picture in one of the two groups of pictures."""
+        group = self.page.get_by_role("radiogroup", name=title, include_hidden=True)
+        details = self.page.locator("details").filter(has=group)
+        if not details.evaluate("(details) => details.open"):
+            details.locator("summary").click()
+        group.get_by_role("radio").nth(index).check(force=True)
+        details.locator("summary").click()
+
+
+@pytest.fixture
+def explorer(explorer_page, run):
+    """The explorer at its first emoji; afterwards, the console must be free of errors."""
+    explorer = Explorer(explorer_page)
+    explorer.picture.scroll_into_view_if_needed()
+    explorer.page.get_by_role("radio", name="latent dimensions").check()
+    explorer.choose("First emoji", 0)
+    explorer.press("Reset")
+    explorer.shows(run.decode(run.codes[0]))
+    yield explorer
+    assert not explorer_page.errors, explorer_page.errors
+
+
+def dimension_of(slider):
+    """Which latent dimension a slider moves: 0 for "z1 (1.3 nats)"."""
+    return int(re.match(r"z(\d+) ", slider.get_attribute("aria-label"))[1]) - 1
+
+
+def test_no_cell_failed(explorer_page):
+    assert explorer_page.locator("[data-mime-type='application/vnd.jupyter.error']").count() == 0
+    assert explorer_page.locator(".jp-RenderedText[data-mime-type*=stderr]").count() == 0
+    assert no_wider_than_the_window(explorer_page)
+
+
+def test_a_key_moves_the_slider_the_picture_and_the_readout(explorer, run):
+    slider, before = explorer.slider.first, explorer.pixels()
+    value, readout = float(slider.input_value()), slider.get_attribute("aria-valuetext")
+    slider.focus()
+    slider.press("ArrowRight")
+    picture = explorer.changes(before)
+    moved = float(slider.input_value())
+    assert moved == value + 1 / 16
+    assert slider.get_attribute("aria-valuetext") != readout
+    assert explorer.page.evaluate("document.activeElement.type") == "range"
+    z = run.codes[0].copy()
+    z[dimension_of(slider)] = moved
+    assert np.array_equal(picture, run.decode(z))
+    assert re.search(
+        r"Changed from .*: z\d+ by [+-]0\.\d\d\.", explorer.picture.get_attribute("aria-label")
+    )
+
+
+def test_from_key_to_pixels(explorer, capsys):
+    """Printed, not asserted: how long a reader waits for the picture."""
+    slider = explorer.slider.first
+    slider.focus()
+    milliseconds = []
+    for key in ["ArrowRight", "ArrowLeft"] * TIMED_KEYS:
+        explorer.rests()
+        explorer.page.evaluate(
+            """() => {
+                const canvas = document.querySelector(".vae-nb-picture");
+                const look = () => canvas.toDataURL();
+                const before = look();
+                window.waited = new Promise((resolve) => {
+                    document.addEventListener("keydown", () => {
+                        const started = performance.now();
+                        const again = () => look() === before
+                            ? requestAnimationFrame(again)
+                            : resolve(performance.now() - started);
+                        again();
+                    }, {once: true, capture: true});
+                });
+            }"""
+        )
+        slider.press(key)
+        milliseconds.append(explorer.page.evaluate("window.waited"))
+    with capsys.disabled():
+        print(f"\nfrom key to changed pixels: {np.median(milliseconds):.0f} ms (median)")
+
+
+def test_the_last_of_many_events_is_shown(explorer, run):
+    slider = explorer.slider.first
+    box = slider.bounding_box()
+    y = box["y"] + box["height"] / 2
+    mouse = explorer.page.mouse
+    before = explorer.pixels()
+    mouse.move(box["x"] + box["width"] / 2, y)
+    mouse.down()
+    for event in range(EVENTS):
+        mouse.move(box["x"] + box["width"] * (0.1 + 0.7 * event / EVENTS), y)
+    mouse.up()
+    explorer.changes(before)
+    z = run.codes[0].copy()
+    z[dimension_of(slider)] = float(slider.input_value())
+    assert z[dimension_of(slider)] > 1
+    explorer.shows(run.decode(z))
+
+
+def test_both_ends_of_the_blend_are_the_reconstructions(explorer, run):
+    explorer.choose("First emoji", 3)
+    explorer.choose("Second emoji", 7)
+    explorer.shows(run.decode(run.codes[3]))
+    explorer.blend.focus()
+    explorer.blend.press("End")
+    explorer.shows(run.decode(run.codes[7]))
+    explorer.blend.press("PageDown")
+    explorer.changes(run.decode(run.codes[7]))
+    explorer.blend.press("Home")
+    explorer.shows(run.decode(run.codes[3]))
+
+
+def test_draws_are_new_and_reset_goes_back(explorer, run):
+    pictures = [run.decode(run.codes[0])]
+    for button in ("Draw from the prior", "Draw from the fitted density") * 2:
+        explorer.press(button)
+        pictures.append(explorer.changes(pictures[-1]))
+    assert len({picture.tobytes() for picture in pictures}) == len(pictures)
+    explorer.press("Reset")
+    explorer.shows(pictures[0])
+    assert "is the reconstruction of" in explorer.picture.get_attribute("aria-label")
+
+
+def test_an_emoji_is_chosen_by_keyboard(explorer, run):
+    summary = explorer.page.locator(".vae-nb-picker summary").first
+    summary.focus()
+    summary.press("Enter")
+    explorer.page.keyboard.press("Tab")  # to the search
+    explorer.page.keyboard.press("Tab")  # to the chosen picture
+    explorer.page.keyboard.press("ArrowRight")
+    explorer.shows(run.decode(run.codes[1]))
+    summary.press("Enter")
+
+
+def test_an_emoji_is_found_by_its_name(explorer):
+    summary = explorer.page.locator(".vae-nb-picker summary").first
+    summary.click()
+    group = explorer.page.get_by_role("radiogroup", name="First emoji")
+    everything = group.get_by_role("radio").count()
+    explorer.page.get_by_role("searchbox", name="First emoji").fill("HEART ")
+    names = [label.get_attribute("title") for label in group.locator("label:visible").all()]
+    assert 0 < len(names) < everything
+    assert all("heart" in name for name in names)
+    explorer.page.get_by_role("searchbox", name="First emoji").fill("")
+    summary.click()
+
+
+def test_the_point_on_the_map_is_dragged_and_moved_by_keys(explorer, run):
+    before, values = explorer.pixels(), [float(s.input_value()) for s in explorer.slider.all()]
+    start = explorer.point.bounding_box()
+    mouse = explorer.page.mouse
+    mouse.move(start["x"] + start["width"] / 2, start["y"] + start["height"] / 2)
+    mouse.down()
+    mouse.move(start["x"] + 70, start["y"] - 50, steps=10)
+    mouse.up()
+    dragged = explorer.changes(before)
+    moved = [float(s.input_value()) for s in explorer.slider.all()]
+    assert moved[0] > values[0]
+    assert moved[1] > values[1]
+    assert moved[2:] == values[2:]
+    end = explorer.point.bounding_box()
+    assert abs(end["x"] + end["width"] / 2 - start["x"] - 70) < 3
+    assert abs(end["y"] + end["height"] / 2 - start["y"] + 50) < 3
+    explorer.point.press("ArrowDown")
+    explorer.changes(dragged)
+    assert explorer.page.evaluate("document.activeElement.className") == "vae-nb-point"
+
+
+def test_principal_directions_move_the_same_vector(explorer, run):
+    explorer.page.get_by_role("radio", name="principal directions").check()
+    wait_for(lambda: explorer.slider.first.get_attribute("aria-label")[0] == "p", "other sliders")
+    assert np.array_equal(explorer.pixels(), run.decode(run.codes[0]))
+    explorer.slider.first.focus()
+    explorer.slider.first.press("End")
+    explorer.changes(run.decode(run.codes[0]))
+
+
+def test_saving_writes_picture_and_vector(explorer, run, parameters):
+    explorer.press("Draw from the prior")
+    shown = explorer.changes(run.decode(run.codes[0]))
+    explorer.press("Save")
+    status = explorer.page.locator(".vae-nb-status").first
+    wait_for(lambda: "Saved" in status.text_content(), "the file's name")
+    path = re.search(r"Saved (.*explorer_\d+\.png)", status.text_content())[1]
+    assert path.startswith(parameters["output_dir"])
+    enlarged = np.asarray(Image.open(path))
+    scale = len(enlarged) // len(shown)
+    assert np.array_equal(enlarged[::scale, ::scale], shown)
+    with open(path.replace(".png", ".json"), encoding="utf-8") as file:
+        assert np.array_equal(run.decode(np.array(json.load(file)["z"])), shown)
+
+
+def test_no_serious_violation_of_accessibility(explorer):
+    for summary in explorer.page.locator(".vae-nb-picker summary").all():
+        summary.click()
+    whole = explorer.page.locator(".jp-OutputArea-output").filter(has=explorer.picture)
+    whole.last.evaluate("(element) => { element.id = 'explorer-to-check'; }")
+    found = Axe().run(explorer.page, context="#explorer-to-check").response["violations"]
+    for summary in explorer.page.locator(".vae-nb-picker summary").all():
+        summary.click()
+    serious = [v for v in found if v["impact"] in ("serious", "critical")]
+    assert not serious, [(v["id"], v["help"], v["nodes"][0]["html"][:300]) for v in serious]
+
+
+@pytest.mark.parametrize("latent_dim", [16, 64])
+def test_fits_a_window_of_1280_pixels(latent_dim, lab, lab_folder, new_page):
+    source = f"""import numpy as np, vae_nb
+config = vae_nb.load_config(None, {{"model.latent_dim": {latent_dim}}})
+images = vae_nb.load_images(config.data)
+vae = vae_nb.VAE(config.model, images.image_shape, np.random.default_rng(0))
+vae.parameters *= 2  # an untrained encoder tells too little
+vae_nb.LatentExplorer(vae, images)"""
+    write_notebook(lab_folder / f"{latent_dim}.ipynb", source)
+    page = new_page()
+    run_all_cells(page, lab(f"{latent_dim}.ipynb"))
+    wait_until_run(page)
+    page.locator(".vae-nb-picture").first.scroll_into_view_if_needed()
+    assert page.locator(".vae-nb-sliders input").count() == 1 + latent_dim
+    assert no_wider_than_the_window(page)
+    assert not page.errors
+    page.close()

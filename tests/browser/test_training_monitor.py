@@ -1,0 +1,59 @@
+"""A training that is watched and stopped in JupyterLab."""
+
+import json
+
+import pytest
+
+from browser.front_ends import (
+    canvas_pixels,
+    run_all_cells,
+    wait_for,
+    wait_until_run,
+    write_notebook,
+)
+
+TRAINING = """import json, numpy as np, vae_nb
+layers = [{"units": 16, "activation": "relu"}]
+config = vae_nb.load_config(None, {
+    "data.input_size": [16, 16], "model.encoder_layers": layers, "model.latent_dim": 2,
+    "training.epochs": 100_000, "training.kl_warmup": 0, "training.learning_rate": 0.01,
+    "training.learning_rate_schedule": "constant",
+})
+images = vae_nb.load_images(config.data)
+train_set, validation_set = images.split(0.2, 0)
+vae = vae_nb.VAE(config.model, images.image_shape, np.random.default_rng(0))
+monitor = vae_nb.TrainingMonitor(train_set.as_float())
+display(monitor)
+history = await monitor.watch(
+    vae_nb.train, vae, train_set, validation_set, config.training, progress=False
+)"""
+REPORT = """losses = history["validation_total"].tolist()
+print(json.dumps([history.saved_epoch, len(history), losses.index(min(losses)) + 1]))"""
+
+
+@pytest.mark.parametrize("way", ["the button", "an interrupt of the kernel"])
+def test_a_training_is_watched_and_stopped(way, lab, lab_folder, new_page):
+    write_notebook(lab_folder / "training.ipynb", TRAINING, REPORT)
+    page = new_page()
+    run_all_cells(page, lab("training.ipynb"))
+    curves = page.get_by_role("img", name="Loss curves up to epoch")
+    curves.wait_for()
+    first = curves.get_attribute("alt")
+    pictures = page.locator(".vae-nb-picture")
+    reconstructions = canvas_pixels(pictures)
+    assert len(set(map(bytes, reconstructions.reshape(-1, 3)))) > 2  # something is drawn
+    wait_for(lambda: curves.get_attribute("alt") != first, "newer curves")
+    assert (canvas_pixels(pictures) != reconstructions).any()
+    if way == "the button":
+        page.get_by_role("button", name="Stop after this epoch", exact=True).click()
+    else:
+        page.get_by_role("menuitem", name="Kernel", exact=True).click()
+        page.get_by_text("Interrupt Kernel", exact=True).click()
+    wait_until_run(page, timeout=30)
+    report = page.locator(".jp-OutputArea-output").filter(has_text="[").last
+    saved, epochs, best = json.loads(report.text_content())
+    assert saved == best <= epochs < 100_000
+    assert f"after {epochs} epochs" in page.locator(".vae-nb-status").text_content()
+    assert page.get_by_role("button", name="Stop after this epoch").is_disabled()
+    assert not page.errors
+    page.close()
