@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+import nbformat
 import pytest
 from conftest import ROOT, run_command
 
@@ -175,3 +176,48 @@ def test_lab_opens_the_working_copy_on_this_machine_alone(monkeypatch, tmp_path,
     assert {"--ip=127.0.0.1", "--no-browser", f"--notebook-dir={ROOT}"} <= set(started)
     assert "--LabApp.default_url=/lab/tree/my_notebooks/01_first.ipynb" in started
     assert not any("token" in option for option in started)  # JupyterLab makes one
+
+
+def test_app_serves_a_trained_model_on_this_machine_alone(monkeypatch, tiny_config_path, tmp_path):
+    """Voilà itself is driven in tests/browser/; here, what it is started with."""
+    from click.testing import CliRunner
+
+    from vae_nb import cli
+
+    started = []
+    monkeypatch.setattr("voila.app.Voila.launch_instance", started.extend)
+    output = tmp_path / "it's here"
+    command = ["app", "--config", str(tiny_config_path), "--output", str(output)]
+    result = CliRunner().invoke(
+        cli.main, [*command, "--set", "training.epochs=1", "--", "--no-browser"]
+    )
+    assert result.exit_code == 0, result.output
+    notebook = output / "notebooks" / "explorer.ipynb"
+    assert started == [
+        *(str(notebook), "--Voila.ip=127.0.0.1", "--Voila.auto_token=True", "--no-browser")
+    ]
+    assert (output / "models" / "vae.npz").exists()
+    source = nbformat.read(notebook, as_version=4).cells[-1].source
+    names = {}
+    exec(source.rpartition("\n")[0], names)  # all but the last line, which shows the explorer
+    assert len(names["run"].history) == 1
+    assert eval(source.rpartition("\n")[2], names)._folder == output / "images"
+
+
+def test_app_without_voila_says_how_to_get_it(monkeypatch, tmp_path):
+    from click.testing import CliRunner
+
+    from vae_nb import cli
+
+    monkeypatch.setitem(sys.modules, "voila.app", None)
+    result = CliRunner().invoke(cli.main, ["app", "--output", str(tmp_path / "output")])
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Error: Voilà is not installed; `make app` brings it")
+    assert not (tmp_path / "output").exists()
+
+
+def test_app_with_a_bad_configuration_is_one_sentence(tmp_path):
+    result = run_command("app", "--set", "model.latent_dims=3", cwd=tmp_path)
+    assert result.returncode == 2
+    assert "model.latent_dim" in result.stderr
+    assert "Traceback" not in result.stderr

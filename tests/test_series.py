@@ -50,6 +50,15 @@ def test_notebooks_run_in_order_with_their_parameters(notebooks, tmp_path):
     assert log.read_text().splitlines() == [f"01_first {expected}", f"02_second {expected}"]
 
 
+def test_nobody_watches_a_training_in_batch(notebooks, tmp_path, caplog):
+    notebooks("01_first", "assert 'watch' not in globals()")
+    notebooks("02_second", "assert watch is False")
+    path = tmp_path / "notebooks" / "02_second.ipynb"
+    path.write_text(path.read_text().replace("overrides = {}", "overrides = {}\\nwatch = True"))
+    run(tmp_path)
+    assert "unknown parameter" not in caplog.text
+
+
 def test_failing_cell_ends_the_run_and_keeps_the_earlier_result(notebooks, tmp_path):
     notebooks("01_first", "1 + 1")
     run(tmp_path)

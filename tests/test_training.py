@@ -424,6 +424,35 @@ def test_the_remedy_names_the_clip_norm_that_is_set():
     assert (size, clip) == ("more than the dtype can hold", "lower it, now 50")
 
 
+# Ending early
+
+
+def test_a_callback_ends_the_training_and_the_best_epoch_is_kept():
+    vae, weights = small_vae(), []
+
+    def stop_after_nine(vae, columns):
+        weights.append(np.sort(vae.parameters))
+        return len(weights) == 9
+
+    settings = {"epochs": 500, "kl_warmup": 0, "learning_rate": 0.05}
+    history = train_small(vae, on_epoch_end=stop_after_nine, **settings)
+    best = int(np.argmin(history["validation_total"]))
+    assert len(history) == 9
+    assert history.saved_epoch == best + 1 < 9  # else the test would show nothing
+    assert np.array_equal(np.sort(vae.parameters), weights[best])
+
+
+def test_before_the_warm_up_ends_there_is_no_best_and_the_last_epoch_is_kept():
+    vae = small_vae()
+    history = train_small(vae, on_epoch_end=lambda vae, columns: True, epochs=50, kl_warmup=0.5)
+    assert len(history) == history.saved_epoch == 1
+
+
+def test_a_callback_that_returns_something_else_ends_nothing():
+    history = train_small(small_vae(), on_epoch_end=lambda vae, columns: "a film", epochs=3)
+    assert len(history) == history.saved_epoch == 3
+
+
 # Memory
 
 

@@ -12,14 +12,15 @@ from PIL import Image
 
 from vae_nb import figures
 from vae_nb.controls import Button, Choice, Picture, PicturePicker, PlaneMap, Sliders, Status
-from vae_nb.errors import FilesError, VaeNbError
-from vae_nb.files import atomic_path, make_folder
+from vae_nb.errors import VaeNbError
+from vae_nb.files import atomic_path
 from vae_nb.metrics import (
     ACTIVE_VARIANCE,
     active_units,
     aggregate_posterior,
     encode_set,
     kl_per_dimension,
+    pixel_distances,
 )
 from vae_nb.paths import from_project_root
 
@@ -29,6 +30,7 @@ STEP = 1 / 16  # of a slider, in the units of its axis
 BLEND_STEP = 1 / 20
 LEAST_REACH = 4  # a slider goes at least four standard deviations each way
 PRIOR_DRAWS = 10_000  # what a vector's norm is compared with
+SOME_CODES = 500  # so many tell how far apart codes are
 NAMED_CHANGES = 3  # so many changed coordinates are told of, the largest first
 
 LATENT, PRINCIPAL = "latent dimensions", "principal directions"
@@ -177,6 +179,7 @@ class LatentExplorer(widgets.VBox):
         prior = np.random.default_rng(0).standard_normal((PRIOR_DRAWS, vae.latent_dim))
         self._prior_norms = np.sort(np.linalg.norm(prior, axis=1))
         self._expected_norm = self._prior_norms.mean()
+        self._usual_distance = _usual_distance(self._codes)
         self._names = [_readable(name) for name in images.names]
         self._all_axes = {LATENT: latent_axes(vae, images), PRINCIPAL: principal_axes(vae, images)}
         self._axes = self._all_axes[LATENT]
@@ -327,15 +330,17 @@ class LatentExplorer(widgets.VBox):
         """Decode the latent vector, and say what is known of it."""
         pixels = self._vae.decode(self._z[None])[0].reshape(self._vae.image_shape)
         distances = np.linalg.norm(self._codes - self._z, axis=1)
-        nearest = int(np.argmin(distances))
-        name, norm = self._names[nearest], float(np.linalg.norm(self._z))
+        self._nearest = int(np.argmin(distances))
+        name, norm = self._names[self._nearest], float(np.linalg.norm(self._z))
         nearer = np.searchsorted(self._prior_norms, norm) / PRIOR_DRAWS
         self.picture.show(pixels, f"Decoded picture, near to {name}. {self._changes()}")
-        self._nearest_picture.show(self._pictures[nearest], f"Training picture: {name}")
+        self._nearest_picture.show(self._pictures[self._nearest], f"Training picture: {name}")
+        far = " The prior hardly ever draws one so far out." if nearer >= 0.999 else ""
         self.readout.value = (
-            f"Nearest training picture: <b>{html.escape(name)}</b>, {distances[nearest]:.1f} away."
-            f"<br>Norm {norm:.1f}; {self._expected_norm:.1f} is expected. "
-            f"{nearer:.0%} of the prior lies nearer to the origin."
+            f"Nearest training picture: <b>{html.escape(name)}</b>, "
+            f"{distances[self._nearest]:.1f} away{self._usual_distance}."
+            f"<br>Norm {norm:.1f}; a draw from the prior has about {self._expected_norm:.1f}, and "
+            f"{nearer:.0%} of them have less.{far}"
         )
         self.code.value = f"z = np.array({np.round(self._z, 4).tolist()})"
 
@@ -365,29 +370,21 @@ class LatentExplorer(widgets.VBox):
         FilesError
             If a file cannot be written.
         """
-        make_folder(self._folder)
         number = 1
-        while True:
-            path = self._folder / f"explorer_{number}.png"
-            try:
-                path.touch(exist_ok=False)  # nobody else takes the name from now on
-                break
-            except FileExistsError:
-                number += 1
-            except OSError as error:
-                raise FilesError(f"Cannot write {path}: {error.strerror}.") from None
+        while any(self._folder.glob(f"explorer_{number}.*")):
+            number += 1
+        path = self._folder / f"explorer_{number}.png"
         scale = int(max(1, self.picture.scale))
         pixels = self.pixels.repeat(scale, axis=0).repeat(scale, axis=1)
-        nearest = int(np.argmin(np.linalg.norm(self._codes - self._z, axis=1)))
         facts = {
             "z": self._z.tolist(),
-            "nearest": self._file_names[nearest],
+            "nearest": self._file_names[self._nearest],
             "norm": float(np.linalg.norm(self._z)),
         }
-        with atomic_path(path.with_suffix(".json")) as temporary:
-            temporary.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-        with atomic_path(path) as temporary:
-            Image.fromarray(pixels.squeeze()).save(temporary)
+        # Both are whole before one has its name.
+        with atomic_path(path) as picture, atomic_path(path.with_suffix(".json")) as vector:
+            Image.fromarray(pixels.squeeze()).save(picture)
+            vector.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
         return path
 
     def _save(self):
@@ -396,6 +393,15 @@ class LatentExplorer(widgets.VBox):
             self.status.text = f"Saved {path} and {path.with_suffix('.json').name}."
         except VaeNbError as error:
             self.status.text = str(error)
+
+
+def _usual_distance(codes):
+    """How far from a code its nearest neighbour is, in words; empty where there is none."""
+    if len(codes) < 2:
+        return ""
+    some = codes[:: 1 + len(codes) // SOME_CODES]
+    distances = pixel_distances(some, codes)  # 0 to itself, then the nearest neighbour
+    return f" (codes are {np.median(np.partition(distances, 1, axis=1)[:, 1]):.1f} apart)"
 
 
 def _readable(name):
