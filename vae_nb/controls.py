@@ -44,7 +44,7 @@ class Picture(_Control):
     text = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, longest):
-        super().__init__()
+        super().__init__(layout={"flex": "none"})
         self._longest = longest
         self.pixels = np.zeros((1, 1, 3), np.uint8)
 

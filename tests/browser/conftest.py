@@ -48,6 +48,11 @@ def new_page(browser):
 
     def open_page():
         page = browser.new_page(viewport={"width": 1280, "height": 900})
+        # Voilà's page asks for fonts from elsewhere. Nothing here may need them, or a network.
+        page.route(
+            lambda address: not address.startswith(("http://127.0.0.1:", "data:", "blob:")),
+            lambda route: route.fulfill(body=""),
+        )
         page.errors = []
         page.on("pageerror", lambda error: page.errors.append(str(error)))
         page.on(

@@ -82,7 +82,7 @@ def private_environment(folder):
 
 
 @contextmanager
-def server(command, status_url, folder):
+def server(command, address, folder):
     """A server, from when it answers until the block ends."""
     log = folder / "server.log"
     with log.open("w") as file:
@@ -96,13 +96,15 @@ def server(command, status_url, folder):
         try:
             for _ in range(STARTING * 5):
                 try:
-                    urllib.request.urlopen(status_url).close()
+                    urllib.request.urlopen(address).close()
                     break
+                except urllib.error.HTTPError:
+                    break  # it asks for the token
                 except (urllib.error.URLError, ConnectionError):
                     assert process.poll() is None, log.read_text()
                     time.sleep(0.2)
             else:
-                pytest.fail(f"The server did not start:\n{log.read_text()}")
+                pytest.fail(f"The server did not start:\n{log.read_text()[-2000:]}")
             yield
         finally:
             process.terminate()
@@ -119,7 +121,7 @@ def jupyterlab(notebooks, folder):
         f"--IdentityProvider.token={TOKEN}",
     ]
     root = f"http://127.0.0.1:{port}"
-    with server(command, f"{root}/api/status?token={TOKEN}", folder):
+    with server(command, f"{root}/api/status", folder):
         yield lambda name: f"{root}/doc/tree/{name}?token={TOKEN}&reset"
 
 
@@ -132,7 +134,7 @@ def voila(notebook, folder):
         *(f"--port={port}", "--Voila.port_retries=0", f"--token={TOKEN}"),
     ]
     root = f"http://127.0.0.1:{port}"
-    with server(command, f"{root}/voila/static/main.js", folder):
+    with server(command, root, folder):
         yield f"{root}/?token={TOKEN}"
 
 
