@@ -1,7 +1,6 @@
 """The notebooks' functions, pulled out of them, do what `vae_nb` does, on random inputs."""
 
 import ast
-import io
 import itertools
 from types import SimpleNamespace
 
@@ -14,7 +13,7 @@ from PIL import Image
 import vae_nb
 from vae_nb import exercises
 from vae_nb.config import LayerConfig, ModelConfig
-from vae_nb.explorer import png_bytes
+from vae_nb.controls import Picture
 from vae_nb.model import layer_shapes
 
 SEEDS = range(3)
@@ -702,10 +701,16 @@ def test_09_a_latent_vector_becomes_the_explorer_s_picture(seed, channels):
     vae = small_vae(rng, image_shape=(6, 5, channels), dtype=np.float32)
     z = rng.standard_normal(3)
     cells = functions_of("09", run=SimpleNamespace(vae=vae))
-    by_hand = Image.open(io.BytesIO(cells["as_png"](cells["decode"](z))))
-    pixels = vae.decode(z[None])[0].reshape(vae.image_shape)
-    by_module = Image.open(io.BytesIO(png_bytes(pixels)))
-    np.testing.assert_array_equal(np.asarray(by_hand), np.asarray(by_module))
+    by_hand = cells["decode"](z)
+    by_module = Picture(192)
+    by_module.show(vae.decode(z[None])[0].reshape(vae.image_shape), "")
+    np.testing.assert_array_equal(by_hand, by_module.pixels)
+    # Enlarged a whole number of times, as the explorer's; in a PNG that keeps every pixel.
+    scale = int(by_module.scale)
+    png = cells["as_png"](cells["enlarged"](by_hand))
+    on_screen = cells["on_screen"](SimpleNamespace(value=png))
+    assert on_screen.shape[:2] == (6 * scale, 5 * scale)
+    np.testing.assert_array_equal(on_screen, np.kron(by_hand, np.ones((scale, scale, 1))).squeeze())
 
 
 def equal_to_ten_digits(found, right):
