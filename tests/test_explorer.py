@@ -207,6 +207,28 @@ def test_both_ends_of_the_blend_are_the_codes_exactly():
     assert np.array_equal(explorer.z, codes[1])
 
 
+def test_a_second_emoji_moves_nothing_while_the_blend_is_at_0():
+    explorer, _, _ = make_explorer()
+    move(explorer, 0, 1.5)
+    z = explorer.z
+    explorer.second.value = 2
+    assert np.array_equal(explorer.z, z)
+
+
+def test_the_blend_is_at_0_once_something_else_has_moved_the_vector():
+    explorer, vae, images = make_explorer()
+    for act in (
+        lambda: move(explorer, 0, 1.5),
+        lambda: setattr(explorer.map, "point", [0.3, 0.4]),
+        explorer.prior_button.click,
+        lambda: setattr(explorer, "z", np.ones(3)),
+    ):
+        explorer.blend.values = [1.0]
+        assert np.array_equal(explorer.z, codes_of(vae, images)[-1])
+        act()
+        assert explorer.blend.values == [0.0]
+
+
 def test_reset_goes_back_to_the_first_emoji():
     explorer, vae, images = make_explorer()
     codes = codes_of(vae, images)

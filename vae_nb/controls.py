@@ -183,7 +183,7 @@ class PlaneMap(_Control):
         frame = {"left": place.x0, "top": 1 - place.y1, "width": place.width}
         with self.hold_sync():
             self.frame = frame | {"height": place.height}
-            self.limits = [list(axes.get_xlim()), list(axes.get_ylim())]
+            self.limits = np.array([axes.get_xlim(), axes.get_ylim()]).tolist()
             self.names = [axes.get_xlabel(), axes.get_ylabel()]
             self.point, self.text = list(point), text
             self.background = buffer.getvalue()

@@ -157,7 +157,8 @@ class LatentExplorer(widgets.VBox):
     first, second : vae_nb.controls.PicturePicker
         The two ends of the blend; "reset" goes to the first.
     blend : vae_nb.controls.Sliders
-        A single one, from 0 (the first emoji) to 1 (the second).
+        A single one, from 0 (the first emoji) to 1 (the second); it is at 0 whenever the latent
+        vector was moved by something else.
     prior_button, fitted_button, reset_button, save_button : vae_nb.controls.Button
     readout : ipywidgets.HTML
         What is known of the latent vector.
@@ -256,7 +257,7 @@ class LatentExplorer(widgets.VBox):
         """Put sliders and map along the chosen axes; the latent vector stays."""
         self._axes = self._all_axes[self.along.value]
         names, codes = self._axes.names, self._axes.coordinates(self._codes)
-        reach = np.maximum(LEAST_REACH, np.ceil(np.abs(codes).max(axis=0)))
+        reach = np.maximum(LEAST_REACH, np.ceil(np.abs(codes).max(axis=0))).tolist()
         values = self._axes.coordinates(self._z).tolist()
         folded = len(names) - self._axes.telling
         plane = np.zeros((len(codes), 2))  # one latent dimension makes a line
@@ -297,11 +298,13 @@ class LatentExplorer(widgets.VBox):
             values = [*change["new"], *self.sliders.values[2:]][: self._vae.latent_dim]
             self._show(self._axes.latent(values), values)
 
-    def _from_blend(self, _change):
-        if not self._quiet:
-            weight = self.blend.values[0]
+    def _from_blend(self, change):
+        weight = self.blend.values[0]
+        # At 0, another second emoji changes nothing.
+        if not self._quiet and (weight or change["owner"] is self.blend):
             ends = self._codes[[self.first.value, self.second.value]]
-            self.z = (1 - weight) * ends[0] + weight * ends[1]
+            z = (1 - weight) * ends[0] + weight * ends[1]
+            self._show(z, self._axes.coordinates(z).tolist(), weight)
 
     def _draw_from_prior(self):
         self.z = self._rng.standard_normal(self._vae.latent_dim)
@@ -311,16 +314,15 @@ class LatentExplorer(widgets.VBox):
         self.z = mean + factor @ self._rng.standard_normal(self._vae.latent_dim)
 
     def _reset(self, _change=None):
-        with self._quietly():
-            self.blend.values = [0.0]
         self.z = self._codes[self.first.value]
 
-    def _show(self, z, values):
-        """Show a latent vector, whose coordinates along the sliders' axes are `values`."""
+    def _show(self, z, values, weight=0.0):
+        """Show a latent vector: its coordinates along the sliders' axes, and the blend's weight."""
         self._z = z
         with self._quietly():
             self.sliders.values = values
             self.map.point = self._on_map(values)
+            self.blend.values = [weight]
         self._describe()
 
     def _on_map(self, values):

@@ -33,8 +33,10 @@ function render({ model, el }) {
     const { left, top, width, height } = model.get("frame"); // of the axes, in parts of the picture
     const [x, y] = values.map((value, axis) => {
       const [low, high] = model.get("limits")[axis];
-      return Math.min(1, Math.max(0, (value - low) / (high - low)));
+      return (inside(value, axis) - low) / (high - low);
     });
+    const isOutside = values.some((value, axis) => value !== inside(value, axis));
+    point.classList.toggle("vae-nb-outside", isOutside);
     point.style.left = `${100 * (left + x * width)}%`;
     point.style.top = `${100 * (top + (1 - y) * height)}%`;
     const [low, high] = model.get("limits")[0];
@@ -45,12 +47,13 @@ function render({ model, el }) {
     point.setAttribute("aria-valuetext", texts.join(", ").replaceAll("-", "−"));
   }
 
+  function inside(value, axis) {
+    const [low, high] = model.get("limits")[axis];
+    return Math.min(high, Math.max(low, value));
+  }
+
   function move(values) {
-    const inside = values.map((value, axis) => {
-      const [low, high] = model.get("limits")[axis];
-      return Math.min(high, Math.max(low, value));
-    });
-    model.set("point", inside);
+    model.set("point", values);
     model.save_changes();
   }
 
@@ -64,7 +67,7 @@ function render({ model, el }) {
     ];
     move(parts.map((part, axis) => {
       const [low, high] = model.get("limits")[axis];
-      return low + part * (high - low);
+      return inside(low + part * (high - low), axis);
     }));
   }
 
@@ -83,7 +86,8 @@ function render({ model, el }) {
     if (!direction) return;
     event.preventDefault(); // the page shall not scroll
     const step = model.get("step") * (event.shiftKey ? 8 : 1);
-    move(model.get("point").map((value, axis) => value + step * direction[axis]));
+    move(model.get("point").map((value, axis) =>
+      direction[axis] ? inside(value + step * direction[axis], axis) : value));
   });
 
   // One message may change the background and the point; they are shown when all have arrived.
