@@ -35,7 +35,7 @@ def test_watching_changes_no_bit():
     vae, history = watch(monitor, epochs=4)
     assert np.array_equal(vae.parameters, alone.parameters)
     assert history.saved_epoch == expected.saved_epoch == 4
-    assert monitor.status.text == "Ended, after 4 epochs."
+    assert monitor.status.text == "Ended after 4 epochs; the weights of epoch 4 are kept."
     assert monitor.stop_button.disabled
 
 
@@ -61,7 +61,8 @@ def test_a_stop_ends_after_the_epoch_and_keeps_the_best(way):
     assert history.saved_epoch == best + 1
     # In the order of their KL, the parameters are the same ones in other places.
     assert np.array_equal(np.sort(vae.parameters), weights[best])
-    assert monitor.status.text == "Stopped; the weights of the best epoch are kept, after 9 epochs."
+    kept = f"the weights of epoch {best + 1} are kept."
+    assert monitor.status.text == f"Stopped after 9 epochs; {kept}"
     assert signal.getsignal(signal.SIGINT) is before
 
 

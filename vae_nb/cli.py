@@ -2,6 +2,8 @@
 
 import json
 import sys
+import tempfile
+import webbrowser
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -135,8 +137,8 @@ def check_config(file):
     with _one_sentence():
         config = load_config(file)
         parameters = count_parameters(config.model, config.data.image_shape)
-        # Weights, gradients and Adam's two moments.
-        megabytes = 4 * parameters * FLOAT32_BYTES / 1e6
+        # Weights, gradients, Adam's two moments, and the best weights so far.
+        megabytes = 5 * parameters * FLOAT32_BYTES / 1e6
         click.echo(json.dumps(config.to_dict(), indent=2))
         click.echo(f"Parameters: {parameters:,}")
         click.echo(f"Memory for training: about {megabytes:,.0f} MB, besides the pictures")
@@ -186,6 +188,15 @@ def app(config_path, output_dir, settings, voila_options):
         overrides = dict(parse_override(setting) for setting in settings)
         load_or_train(load_config(config_path, overrides), output_dir)
         notebook = write_explorer_notebook(config_path, output_dir, overrides)
+
+    class App(Voila):
+        def launch_browser(self):
+            """Open the address with its token, by a file that nobody else can read."""
+            descriptor, path = tempfile.mkstemp(suffix=".html")
+            with open(descriptor, "w") as file:
+                file.write(f'<meta http-equiv="refresh" content="0; url={self.display_url}">')
+            webbrowser.open(Path(path).as_uri())
+
     # In this process, so that Ctrl-C and signals reach Voilà itself.
     where = ["--Voila.ip=127.0.0.1", "--Voila.auto_token=True"]
-    Voila.launch_instance([str(notebook), *where, *voila_options])
+    App.launch_instance([str(notebook), *where, *voila_options])

@@ -5,6 +5,7 @@ browser's own elements.
 """
 
 import io
+import reprlib
 from pathlib import Path
 
 import anywidget
@@ -46,7 +47,6 @@ class Picture(_Control):
     def __init__(self, longest):
         super().__init__(layout={"flex": "none"})
         self._longest = longest
-        self.pixels = np.zeros((1, 1, 3), np.uint8)
 
     def show(self, pixels, text):
         """Show a picture, shape (height, width, channels), floats in [0, 1] or uint8."""
@@ -141,12 +141,7 @@ class PicturePicker(_Control):
 
     @traitlets.validate("value")
     def _check_value(self, proposal):
-        if not 0 <= proposal["value"] < len(self.names):
-            raise traitlets.TraitError(
-                f"{self.title}: {proposal['value']} is no picture; allowed are 0 to "
-                f"{len(self.names) - 1}."
-            )
-        return proposal["value"]
+        return _checked(self.title, proposal["value"], range(len(self.names)))
 
 
 class PlaneMap(_Control):
@@ -213,12 +208,7 @@ class Choice(_Control):
 
     @traitlets.validate("value")
     def _check_value(self, proposal):
-        if proposal["value"] not in self.options:
-            raise traitlets.TraitError(
-                f"{self.title}: {proposal['value']!r} is no option; allowed are "
-                f"{', '.join(self.options)}."
-            )
-        return proposal["value"]
+        return _checked(self.title, proposal["value"], self.options)
 
 
 class Button(_Control):
@@ -250,3 +240,11 @@ class Status(_Control):
 
     _esm = FRONTEND / "status.js"
     text = traitlets.Unicode().tag(sync=True)
+
+
+def _checked(title, value, allowed):
+    """A choice, if it is one of those allowed."""
+    if value not in allowed:
+        allowed = reprlib.repr(list(allowed))
+        raise traitlets.TraitError(f"{title}: {value!r} is no choice; allowed are {allowed}.")
+    return value

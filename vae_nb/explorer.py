@@ -22,7 +22,7 @@ from vae_nb.metrics import (
     kl_per_dimension,
     pixel_distances,
 )
-from vae_nb.paths import from_project_root
+from vae_nb.paths import PROJECT_ROOT, from_project_root
 
 SCREEN = 320  # pixels on the screen, of the decoded picture's longer side
 NEAREST = 64  # of the nearest training picture's
@@ -207,7 +207,7 @@ class LatentExplorer(widgets.VBox):
         self.reset_button = Button("Reset", self._reset)
         self.save_button = Button("Save", self._save)
         self.code = widgets.Text(
-            description="As code", style={"description_width": "initial"}, layout={"width": "100%"}
+            description="As code", style={"description_width": "initial"}, layout={"width": "auto"}
         )
         self.status = Status()
         self.sliders.observe(self._from_sliders, "values")
@@ -224,8 +224,8 @@ class LatentExplorer(widgets.VBox):
             layout={"flex_flow": "row wrap"},
         )
         parts = [
-            widgets.VBox([self.picture, nearest], layout={"flex": "none", "width": "330px"}),
-            widgets.VBox([self.map], layout={"flex": "none", "width": "400px"}),
+            widgets.VBox([self.picture, nearest], layout={"width": "330px"}),
+            widgets.VBox([self.map], layout={"width": "400px"}),
             widgets.VBox(
                 [self.first, self.second, self.blend, buttons, self.status],
                 layout={"flex": "1 1 280px"},
@@ -392,6 +392,8 @@ class LatentExplorer(widgets.VBox):
     def _save(self):
         try:
             path = self.save()
+            if path.is_relative_to(PROJECT_ROOT):
+                path = path.relative_to(PROJECT_ROOT)
             self.status.text = f"Saved {path} and {path.with_suffix('.json').name}."
         except VaeNbError as error:
             self.status.text = str(error)

@@ -164,15 +164,16 @@ def write_explorer_notebook(config_path="config.json", output_dir="output", over
 
     workspace = Workspace(output_dir)
     arguments = f"{str(from_project_root(config_path))!r}, {overrides or {}!r}"
-    source = f"""import vae_nb
+    source = f"""import contextlib, io
+import vae_nb
 
-run = vae_nb.load_or_train(vae_nb.load_config({arguments}), {str(workspace.folder)!r})
+with contextlib.redirect_stdout(io.StringIO()):  # no word about it on the page
+    run = vae_nb.load_or_train(vae_nb.load_config({arguments}), {str(workspace.folder)!r})
 vae_nb.LatentExplorer(run.vae, run.train_set, folder={str(workspace.images)!r})"""
-    cells = [
-        nbformat.v4.new_markdown_cell("# Latent explorer"),
-        nbformat.v4.new_code_cell(source),
-    ]
-    notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": KERNEL})
+    title = "Latent explorer"
+    heading, code = nbformat.v4.new_markdown_cell(f"# {title}"), nbformat.v4.new_code_cell(source)
+    metadata = {"kernelspec": KERNEL, "title": title}
+    notebook = nbformat.v4.new_notebook(cells=[heading, code], metadata=metadata)
     path = workspace.notebooks / "explorer.ipynb"
     with atomic_path(path) as temporary:
         nbformat.write(notebook, temporary)

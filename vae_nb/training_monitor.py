@@ -89,9 +89,11 @@ class TrainingMonitor(widgets.VBox):
             signal.signal(signal.SIGINT, before)
             self.stop_button.disabled = True
         self._draw()
-        stopped = self._stop.is_set()
-        end = "Stopped; the weights of the best epoch are kept" if stopped else "Ended"
-        self.status.text = f"{end}, after {len(self._columns['epoch'])} epochs."
+        history = getattr(result, "history", result)
+        self.status.text = (
+            f"{'Stopped' if self._stop.is_set() else 'Ended'} after {len(history)} epochs; "
+            f"the weights of epoch {history.saved_epoch} are kept."
+        )
         return result
 
     def __call__(self, vae, columns):

@@ -345,7 +345,8 @@ def load_or_train(config, output_dir="output", *, progress=True):
     if differences:
         print(f"The saved model differs in {', '.join(differences)}: training a new one.")
         return _train_and_save(config, workspace, images, None, progress)
-    print(f"Loaded {workspace.model_path}, trained for {len(history)} epochs.")
+    epochs = f"{len(history)} of at most {config.training.epochs} epochs"
+    print(f"Loaded {workspace.model_path}, trained for {epochs}.")
     sets = images.split(config.data.validation_split, config.training.seed)
     metrics = metrics or _measure(vae, history, images, *sets, config.training.seed)
     workspace.save_metrics(metrics)

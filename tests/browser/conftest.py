@@ -50,7 +50,9 @@ def new_page(browser):
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         # Voilà's page asks for fonts from elsewhere. Nothing here may need them, or a network.
         page.route(
-            lambda address: not address.startswith(("http://127.0.0.1:", "data:", "blob:")),
+            lambda address: (
+                not address.startswith(("http://127.0.0.1:", "data:", "blob:", "file:"))
+            ),
             lambda route: route.fulfill(body=""),
         )
         page.errors = []

@@ -1,7 +1,10 @@
 """JupyterLab and Voilà as servers of their own, and a browser that opens their pages."""
 
+import base64
+import io
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -16,6 +19,7 @@ import numpy as np
 import pytest
 from conftest import ROOT
 from nbformat.v4 import new_code_cell, new_notebook
+from PIL import Image
 from playwright.sync_api import sync_playwright
 
 # Debian and Arch, Ubuntu, Google's and Microsoft's packages.
@@ -71,12 +75,16 @@ def private_environment(folder):
     places["IPYTHONDIR"] = folder / "ipython"
     for place in places.values():
         place.mkdir(parents=True)
-    # No window that asks whether news are wanted.
-    news = places["JUPYTERLAB_SETTINGS_DIR"] / "@jupyterlab/apputils-extension"
-    news.mkdir(parents=True)
-    (news / "notification.jupyterlab-settings").write_text(
-        json.dumps({"fetchNews": "false", "checkForUpdates": False})
-    )
+    settings = {
+        # No window that asks whether news are wanted.
+        "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+        # Cells out of sight stay in the page.
+        "notebook-extension/tracker": {"windowingMode": "none"},
+    }
+    for name, values in settings.items():
+        path = places["JUPYTERLAB_SETTINGS_DIR"] / f"@jupyterlab/{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(values))
     paths = {name: str(place) for name, place in places.items()}
     return os.environ | paths | {"PYTHONPATH": str(ROOT)}
 
@@ -167,9 +175,17 @@ def write_notebook(path, *sources):
 def run_all_cells(page, address):
     """Open a notebook in JupyterLab and run it; returns when it has begun."""
     page.goto(address)
-    page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_text("Run All Cells", exact=True).click()
+    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
+    begun = page.locator(".jp-CodeCell .jp-InputPrompt").filter(has_text=re.compile(r"\[[*\d]"))
+
+    def run():
+        # While JupyterLab is still starting, the menu's command may find no notebook to run.
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.get_by_text("Run All Cells", exact=True).click()
+        page.wait_for_timeout(1000)
+        return begun.count()
+
+    wait_for(run, "the first cell to run")
 
 
 def wait_until_run(page, timeout=180):
@@ -188,14 +204,9 @@ def no_wider_than_the_window(page):
 
 def canvas_pixels(canvas):
     """What a canvas shows: uint8, shape (height, width, 3)."""
-    height, width, values = canvas.evaluate(
-        """(canvas) => {
-            const {height, width} = canvas;
-            const data = canvas.getContext("2d").getImageData(0, 0, width, height).data;
-            return [height, width, Array.from(data)];
-        }"""
-    )
-    return np.array(values, np.uint8).reshape(height, width, 4)[:, :, :3]
+    address = canvas.evaluate("(canvas) => canvas.toDataURL('image/png')")
+    image = Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2])))
+    return np.asarray(image.convert("RGB"))
 
 
 def wait_for(condition, what, timeout=20):

@@ -3,7 +3,9 @@
 import re
 import subprocess
 import sys
-import urllib.request
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname, urlopen
 
 import numpy as np
 import pytest
@@ -14,34 +16,42 @@ from browser.front_ends import canvas_pixels, free_port, private_environment, wa
 
 @pytest.fixture
 def app(parameters, tmp_path):
-    """The address of the app, with its token."""
+    """The file that the app opens, and the address, with its token, that it prints."""
+    opened = tmp_path / "opened"
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {opened}\n')
+    browser.chmod(0o700)
     log, port = tmp_path / "log", free_port()
     settings = [f"{key}={value}" for key, value in parameters["overrides"].items()]
     command = [
         *(sys.executable, "-m", "vae_nb", "app", "--config", parameters["config_path"]),
         *("--output", parameters["output_dir"], *(f"--set={setting}" for setting in settings)),
-        *("--", "--no-browser", f"--port={port}", "--Voila.port_retries=0"),
+        *("--", f"--port={port}", "--Voila.port_retries=0"),
     ]
     with log.open("w") as file:
         process = subprocess.Popen(
             command,
             cwd=ROOT,
-            env=private_environment(tmp_path / "jupyter"),
+            env=private_environment(tmp_path / "jupyter") | {"BROWSER": f"{browser} %s"},
             stdout=file,
             stderr=file,
         )
         try:
             pattern = re.compile(rf"http://127\.0\.0\.1:{port}/\S*token=\w+")
             found = wait_for(lambda: pattern.search(log.read_text()), "the address", timeout=60)
-            yield found[0]
+            wait_for(opened.exists, "a browser that is asked to open it")
+            yield opened.read_text().strip(), found[0]
         finally:
             process.terminate()
             process.wait(30)
 
 
 def test_the_explorer_alone_is_served_with_a_token(app, new_page):
+    opened, address = app
+    path = Path(url2pathname(urlsplit(opened).path))
+    assert path.stat().st_mode & 0o077 == 0  # the token is nobody else's
     page = new_page()
-    page.goto(app)
+    page.goto(opened)
     picture = page.locator(".vae-nb-picture").first
     picture.wait_for(timeout=60_000)
     page.get_by_role("heading", name="Latent explorer").wait_for()
@@ -51,6 +61,7 @@ def test_the_explorer_alone_is_served_with_a_token(app, new_page):
     assert "load_or_train" not in page.locator("body").inner_text()  # no code
     assert not page.errors, page.errors
     page.close()
-    with urllib.request.urlopen(app.partition("?")[0]) as without_token:
+    path.unlink()
+    with urlopen(address.partition("?")[0]) as without_token:
         assert "/login" in without_token.url
         assert b"Latent explorer" not in without_token.read()

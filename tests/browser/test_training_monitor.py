@@ -53,7 +53,10 @@ def test_a_training_is_watched_and_stopped(way, lab, lab_folder, new_page):
     report = page.locator(".jp-OutputArea-output").filter(has_text="[").last
     saved, epochs, best = json.loads(report.text_content())
     assert saved == best <= epochs < 100_000
-    assert f"after {epochs} epochs" in page.locator(".vae-nb-status").text_content()
+    assert (
+        f"Stopped after {epochs} epochs; the weights of epoch {best} are kept."
+        == page.locator(".vae-nb-status").text_content()
+    )
     assert page.get_by_role("button", name="Stop after this epoch").is_disabled()
     assert not page.errors
     page.close()
