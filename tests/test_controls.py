@@ -27,7 +27,11 @@ def test_the_browser_reads_and_sets_traits_that_there_are(control):
     own = traits - set(controls._Control.class_traits())
     used = set(re.findall(r'model\.(?:get|set)\("(\w+)"', script))
     assert used == own
-    assert set(re.findall(r'"change:(\w+)"', script)) <= own
+    # The map is a view of the sliders' traits as well.
+    listened = set(re.findall(r'\bmodel\.on\("change:(\w+)"', script))
+    assert listened <= own
+    of_sliders = set(re.findall(r'\bsliders\.(?:get|set)\("(\w+)"', script))
+    assert of_sliders <= set(Sliders.class_traits(sync=True))
 
 
 def test_every_file_of_the_front_end_is_used():
@@ -90,11 +94,10 @@ def test_choices_that_there_are_not_are_refused_in_words():
 def test_the_map_lies_where_the_figures_axes_do():
     figure, axes = plt.subplots()
     plt.close(figure)
-    axes.set(xlim=(-1, 3), ylim=(0, 2), xlabel="first", ylabel="second")
-    plane = PlaneMap(0.1)
-    plane.lay(figure, axes, [0.5, 1.0], "a plane")
+    axes.set(xlim=(-1, 3), ylim=(0, 2))
+    plane = PlaneMap(Sliders(0.1))
+    plane.lay(figure, axes, "a plane")
     assert plane.limits == [[-1, 3], [0, 2]]
-    assert plane.names == ["first", "second"]
     background = np.asarray(Image.open(io.BytesIO(plane.background)).convert("L"))
     height, width = background.shape
     left = round(width * plane.frame["left"])

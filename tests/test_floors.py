@@ -44,7 +44,7 @@ NEIGHBOURS = {
 # Libraries that are slow to import have one home each.
 HOMES = {
     "matplotlib": {"figures"},
-    "ipywidgets": {"explorer", "training_monitor"},
+    "ipywidgets": {"controls", "explorer", "training_monitor"},
     "anywidget": {"controls"},
     "jupyterlab": {"cli"},
     "voila": {"cli"},

@@ -11,6 +11,7 @@ from pathlib import Path
 import anywidget
 import numpy as np
 import traitlets
+from ipywidgets import widget_serialization
 from PIL import Image
 
 FRONTEND = Path(__file__).parent / "frontend"
@@ -36,6 +37,10 @@ class Picture(_Control):
     pixels : ndarray of uint8, shape (height, width, channels)
         What is shown.
     text : str
+    caption : str
+        Lines below the picture.
+    code : str
+        A line to copy.
     """
 
     _esm = FRONTEND / "picture.js"
@@ -43,12 +48,14 @@ class Picture(_Control):
     size = traitlets.List([1, 1]).tag(sync=True)
     scale = traitlets.Float(1.0).tag(sync=True)
     text = traitlets.Unicode().tag(sync=True)
+    caption = traitlets.Unicode().tag(sync=True)
+    code = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, longest):
         super().__init__(layout={"flex": "none"})
         self._longest = longest
 
-    def show(self, pixels, text):
+    def show(self, pixels, text, caption="", code=""):
         """Show a picture, shape (height, width, channels), floats in [0, 1] or uint8."""
         if pixels.dtype != np.uint8:
             pixels = np.round(255 * pixels).astype(np.uint8)
@@ -59,6 +66,7 @@ class Picture(_Control):
         self.pixels = pixels
         with self.hold_sync():  # one message
             self.rgba, self.text = rgba.tobytes(), text
+            self.caption, self.code = caption, code
             self.size, self.scale = [height, width], int(scale) if scale > 1 else scale
 
 
@@ -85,7 +93,8 @@ class Sliders(_Control):
     _esm = FRONTEND / "sliders.js"
     step = traitlets.Float().tag(sync=True)
     limits = traitlets.List().tag(sync=True)
-    values = traitlets.List(traitlets.Float()).tag(sync=True)
+    # What the browser has set is not sent back to it: one message less for each event.
+    values = traitlets.List().tag(sync=True, echo_update=False)
     unfolded = traitlets.Int().tag(sync=True)
     fold_text = traitlets.Unicode().tag(sync=True)
     names = traitlets.List(traitlets.Unicode()).tag(sync=True)
@@ -145,42 +154,34 @@ class PicturePicker(_Control):
 
 
 class PlaneMap(_Control):
-    """A point that the reader moves over a figure's axes.
+    """The plane of the first two sliders: a figure, and a point that the reader moves over it.
+
+    The point is no state of its own: it is where the sliders are, and moving it moves them.
 
     Parameters
     ----------
-    step : float
-        How far an arrow key moves the point; with the shift key, eight times as far.
-
-    Attributes
-    ----------
-    point : list of float, shape (2,)
-        In the units of the axes.
+    sliders : Sliders
     """
 
     _esm = FRONTEND / "map.js"
-    step = traitlets.Float().tag(sync=True)
-    names = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    sliders = traitlets.Instance(Sliders).tag(sync=True, **widget_serialization)
     limits = traitlets.List().tag(sync=True)
     frame = traitlets.Dict().tag(sync=True)
-    point = traitlets.List(traitlets.Float()).tag(sync=True)
     text = traitlets.Unicode().tag(sync=True)
     background = traitlets.Bytes().tag(sync=True)
 
-    def __init__(self, step):
-        super().__init__(step=step)
+    def __init__(self, sliders):
+        super().__init__(sliders=sliders)
 
-    def lay(self, figure, axes, point, text):
+    def lay(self, figure, axes, text):
         """Lay the map over a matplotlib figure; its point moves within the given axes of it."""
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png")
         place = axes.get_position()
         frame = {"left": place.x0, "top": 1 - place.y1, "width": place.width}
         with self.hold_sync():
-            self.frame = frame | {"height": place.height}
+            self.frame, self.text = frame | {"height": place.height}, text
             self.limits = np.array([axes.get_xlim(), axes.get_ylim()]).tolist()
-            self.names = [axes.get_xlabel(), axes.get_ylabel()]
-            self.point, self.text = list(point), text
             self.background = buffer.getvalue()
 
 

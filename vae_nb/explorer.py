@@ -1,6 +1,5 @@
 """Sliders that move through the latent space, for a notebook in JupyterLab."""
 
-import html
 import json
 import re
 from contextlib import contextmanager
@@ -149,6 +148,7 @@ class LatentExplorer(widgets.VBox):
     pixels : ndarray of uint8, shape (height, width, channels)
         The decoded emoji.
     picture : vae_nb.controls.Picture
+        Its caption is what is known of the latent vector, its code the vector as Python.
     sliders : vae_nb.controls.Sliders
     map : vae_nb.controls.PlaneMap
         The plane of the first two sliders.
@@ -160,10 +160,6 @@ class LatentExplorer(widgets.VBox):
         A single one, from 0 (the first emoji) to 1 (the second); it is at 0 whenever the latent
         vector was moved by something else.
     prior_button, fitted_button, reset_button, save_button : vae_nb.controls.Button
-    readout : ipywidgets.HTML
-        What is known of the latent vector.
-    code : ipywidgets.Text
-        The latent vector as a line of Python.
     status : vae_nb.controls.Status
     """
 
@@ -187,17 +183,15 @@ class LatentExplorer(widgets.VBox):
         self._quiet = False
         self._make_controls()
         super().__init__([self._layout()])
-        self.z = self._codes[0]
+        self._z, self._nearest = self._codes[0], None
         self._arrange()
 
     def _make_controls(self):
         self.picture = Picture(SCREEN)
         self._nearest_picture = Picture(NEAREST)
-        self.readout = widgets.HTML()
-        self.readout.add_class("vae-nb-readout")
         self.sliders, self.blend = Sliders(STEP), Sliders(BLEND_STEP)
         self.blend.arrange(["Blend (0 to 1)"], [(0, 1)], [0.0])
-        self.map = PlaneMap(STEP)
+        self.map = PlaneMap(self.sliders)
         self.along = Choice("Sliders and map along the", [LATENT, PRINCIPAL])
         self.first = PicturePicker("First emoji", self._pictures, self._names)
         self.second = PicturePicker("Second emoji", self._pictures, self._names)
@@ -206,25 +200,22 @@ class LatentExplorer(widgets.VBox):
         self.fitted_button = Button("Draw from the fitted density", self._draw_from_fitted)
         self.reset_button = Button("Reset", self._reset)
         self.save_button = Button("Save", self._save)
-        self.code = widgets.Text(
-            description="As code", style={"description_width": "initial"}, layout={"width": "auto"}
-        )
         self.status = Status()
         self.sliders.observe(self._from_sliders, "values")
-        self.map.observe(self._from_map, "point")
         self.along.observe(self._arrange, "value")
         self.first.observe(self._reset, "value")
         self.second.observe(self._from_blend, "value")
         self.blend.observe(self._from_blend, "values")
 
     def _layout(self):
-        nearest = widgets.HBox([self._nearest_picture, self.readout])
+        screen = widgets.Box([self.picture, self._nearest_picture], layout={"width": "330px"})
+        screen.add_class("vae-nb-screen")
         buttons = widgets.HBox(
             [self.prior_button, self.fitted_button, self.reset_button, self.save_button],
             layout={"flex_flow": "row wrap"},
         )
         parts = [
-            widgets.VBox([self.picture, nearest], layout={"width": "330px"}),
+            screen,
             widgets.VBox([self.map], layout={"width": "400px"}),
             widgets.VBox(
                 [self.first, self.second, self.blend, buttons, self.status],
@@ -233,7 +224,7 @@ class LatentExplorer(widgets.VBox):
         ]
         # Side by side where there is room for it; never wider than the page.
         top = widgets.HBox(parts, layout={"flex_flow": "row wrap", "grid_gap": "8px 20px"})
-        return widgets.VBox([top, self.along, self.sliders, self.code])
+        return widgets.VBox([top, self.along, self.sliders])
 
     @property
     def z(self):
@@ -259,6 +250,7 @@ class LatentExplorer(widgets.VBox):
         names, codes = self._axes.names, self._axes.coordinates(self._codes)
         reach = np.maximum(LEAST_REACH, np.ceil(np.abs(codes).max(axis=0))).tolist()
         values = self._axes.coordinates(self._z).tolist()
+        self._start = codes[self.first.value]
         folded = len(names) - self._axes.telling
         plane = np.zeros((len(codes), 2))  # one latent dimension makes a line
         plane[:, : codes.shape[1]] = codes[:, :2]
@@ -277,8 +269,8 @@ class LatentExplorer(widgets.VBox):
                 f"{folded} that carry nothing",
             )
             text = f"Where the training pictures lie, over {labels[0]} and {labels[1]}."
-            self.map.lay(figure, figure.axes[1], self._on_map(values), text)
-        self._describe()
+            self.map.lay(figure, figure.axes[1], text)
+        self._describe(values)
 
     @contextmanager
     def _quietly(self):
@@ -292,11 +284,6 @@ class LatentExplorer(widgets.VBox):
     def _from_sliders(self, change):
         if not self._quiet:
             self._show(self._axes.latent(change["new"]), change["new"])
-
-    def _from_map(self, change):
-        if not self._quiet:
-            values = [*change["new"], *self.sliders.values[2:]][: self._vae.latent_dim]
-            self._show(self._axes.latent(values), values)
 
     def _from_blend(self, change):
         weight = self.blend.values[0]
@@ -314,49 +301,52 @@ class LatentExplorer(widgets.VBox):
         self.z = mean + factor @ self._rng.standard_normal(self._vae.latent_dim)
 
     def _reset(self, _change=None):
+        self._start = self._axes.coordinates(self._codes[self.first.value])
         self.z = self._codes[self.first.value]
 
     def _show(self, z, values, weight=0.0):
         """Show a latent vector: its coordinates along the sliders' axes, and the blend's weight."""
         self._z = z
+        # First the picture: to send something takes a core from the decoder.
+        self._describe(values)
         with self._quietly():
             self.sliders.values = values
-            self.map.point = self._on_map(values)
             self.blend.values = [weight]
-        self._describe()
 
-    def _on_map(self, values):
-        return [*values, 0.0][:2]
-
-    def _describe(self):
+    def _describe(self, values):
         """Decode the latent vector, and say what is known of it."""
-        pixels = self._vae.decode(self._z[None])[0].reshape(self._vae.image_shape)
         distances = np.linalg.norm(self._codes - self._z, axis=1)
-        self._nearest = int(np.argmin(distances))
-        name, norm = self._names[self._nearest], float(np.linalg.norm(self._z))
+        nearest = int(np.argmin(distances))
+        name, norm = self._names[nearest], float(np.linalg.norm(self._z))
+        if nearest != self._nearest:
+            self._nearest = nearest
+            self._nearest_picture.show(self._pictures[nearest], f"Training picture: {name}")
         nearer = np.searchsorted(self._prior_norms, norm) / PRIOR_DRAWS
-        self.picture.show(pixels, f"Decoded picture, near to {name}. {self._changes()}")
-        self._nearest_picture.show(self._pictures[self._nearest], f"Training picture: {name}")
         far = " The prior hardly ever draws one so far out." if nearer >= 0.999 else ""
-        self.readout.value = (
-            f"Nearest training picture: <b>{html.escape(name)}</b>, "
-            f"{distances[self._nearest]:.1f} away{self._usual_distance}."
-            f"<br>Norm {norm:.1f}; a draw from the prior has about {self._expected_norm:.1f}, and "
+        away = f"{distances[nearest]:.1f} away{self._usual_distance}"
+        caption = (
+            f"Nearest training picture: {name}, {away}.\n"
+            f"Norm {norm:.1f}; a draw from the prior has about {self._expected_norm:.1f}, and "
             f"{nearer:.0%} of them have less.{far}"
         )
-        self.code.value = f"z = np.array({np.round(self._z, 4).tolist()})"
+        text = f"Decoded picture, near to {name}. {self._changes(values)}"
+        code = f"z = np.array({np.round(self._z, 4).tolist()})"
+        # Decoded at the end: reading all weights empties the caches.
+        pixels = self._vae.decode(self._z[None])[0].reshape(self._vae.image_shape)
+        self.picture.show(pixels, text, caption, code)
 
-    def _changes(self):
+    def _changes(self, values):
         """Which coordinates differ from the first emoji's, in words."""
-        start = self._axes.coordinates(self._codes[self.first.value])
-        change = np.array(self.sliders.values) - start
-        largest = [k for k in np.argsort(-np.abs(change)) if abs(change[k]) >= 0.005]
-        if not largest:
-            return f"It is the reconstruction of {self._names[self.first.value]}."
+        start = self._names[self.first.value]
+        change = np.array(values) - self._start
+        count = np.count_nonzero(np.abs(change) >= 0.005)
+        if not count:
+            return f"It is the reconstruction of {start}."
+        largest = np.argsort(-np.abs(change))[: min(count, NAMED_CHANGES)].tolist()
         parts = [f"{self._axes.short_names[k]} by {change[k]:+.2f}" for k in largest]
-        others = len(parts) - NAMED_CHANGES
-        parts = parts[:NAMED_CHANGES] + ([f"{others} more"] if others > 0 else [])
-        return f"Changed from {self._names[self.first.value]}: {', '.join(parts)}."
+        if count > NAMED_CHANGES:
+            parts.append(f"{count - NAMED_CHANGES} more")
+        return f"Changed from {start}: {', '.join(parts)}."
 
     def save(self):
         """Save the picture, enlarged, and its latent vector; nothing is overwritten.

@@ -1,7 +1,9 @@
-// A point that is dragged, or moved by the arrow keys, over a picture of a plane.
+// A point over a picture of a plane: the plane of the first two sliders, which it moves.
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowDown: [0, -1], ArrowUp: [0, 1] };
 
-function render({ model, el }) {
+async function render({ model, el }) {
+  const id = model.get("sliders").replace("IPY_MODEL_", "");
+  const sliders = await model.widget_manager.get_model(id);
   const box = document.createElement("div");
   const background = document.createElement("img");
   const point = document.createElement("div");
@@ -23,28 +25,10 @@ function render({ model, el }) {
     picture = URL.createObjectURL(new Blob([drawn], { type: "image/png" }));
     background.src = picture;
     background.alt = model.get("text");
-    point.setAttribute("aria-label", `Point on the map of ${model.get("names").join(" and ")}`);
   }
 
-  function show() {
-    if (drawn !== model.get("background")) draw();
-    const values = model.get("point");
-    const names = model.get("names");
-    const { left, top, width, height } = model.get("frame"); // of the axes, in parts of the picture
-    const [x, y] = values.map((value, axis) => {
-      const [low, high] = model.get("limits")[axis];
-      return (inside(value, axis) - low) / (high - low);
-    });
-    const isOutside = values.some((value, axis) => value !== inside(value, axis));
-    point.classList.toggle("vae-nb-outside", isOutside);
-    point.style.left = `${100 * (left + x * width)}%`;
-    point.style.top = `${100 * (top + (1 - y) * height)}%`;
-    const [low, high] = model.get("limits")[0];
-    point.setAttribute("aria-valuemin", low);
-    point.setAttribute("aria-valuemax", high);
-    point.setAttribute("aria-valuenow", values[0]);
-    const texts = values.map((value, axis) => `${names[axis]} ${value.toFixed(2)}`);
-    point.setAttribute("aria-valuetext", texts.join(", ").replaceAll("-", "−"));
+  function place() {
+    return [...sliders.get("values"), 0].slice(0, 2); // a single slider makes a line
   }
 
   function inside(value, axis) {
@@ -52,18 +36,40 @@ function render({ model, el }) {
     return Math.min(high, Math.max(low, value));
   }
 
+  function show() {
+    if (drawn !== model.get("background")) draw();
+    const values = place();
+    const names = sliders.get("names").slice(0, 2);
+    const [low, high] = model.get("limits")[0];
+    const { left, top, width, height } = model.get("frame"); // of the axes, in parts of the picture
+    const [x, y] = values.map((value, axis) => {
+      const [low, high] = model.get("limits")[axis];
+      return (inside(value, axis) - low) / (high - low);
+    });
+    const isOutside = values.some((value, axis) => value !== inside(value, axis));
+    const texts = names.map((name, axis) => `${name} ${values[axis].toFixed(2)}`);
+    point.classList.toggle("vae-nb-outside", isOutside);
+    point.style.left = `${100 * (left + x * width)}%`;
+    point.style.top = `${100 * (top + (1 - y) * height)}%`;
+    point.setAttribute("aria-label", `Point on the map of ${names.join(" and ")}`);
+    point.setAttribute("aria-valuemin", low);
+    point.setAttribute("aria-valuemax", high);
+    point.setAttribute("aria-valuenow", values[0]);
+    point.setAttribute("aria-valuetext", texts.join(", ").replaceAll("-", "−"));
+  }
+
   function move(values) {
-    model.set("point", values);
-    model.save_changes();
+    const all = sliders.get("values");
+    sliders.set("values", [...values.slice(0, all.length), ...all.slice(2)]);
+    sliders.save_changes();
   }
 
   function follow(event) {
     const { left, top, width, height } = model.get("frame");
-    const { left: boxLeft, top: boxTop, width: boxWidth, height: boxHeight } =
-      box.getBoundingClientRect();
+    const whole = box.getBoundingClientRect();
     const parts = [
-      ((event.clientX - boxLeft) / boxWidth - left) / width,
-      1 - ((event.clientY - boxTop) / boxHeight - top) / height,
+      ((event.clientX - whole.left) / whole.width - left) / width,
+      1 - ((event.clientY - whole.top) / whole.height - top) / height,
     ];
     move(parts.map((part, axis) => {
       const [low, high] = model.get("limits")[axis];
@@ -85,16 +91,17 @@ function render({ model, el }) {
     const direction = ARROWS[event.key];
     if (!direction) return;
     event.preventDefault(); // the page shall not scroll
-    const step = model.get("step") * (event.shiftKey ? 8 : 1);
-    move(model.get("point").map((value, axis) =>
+    const step = sliders.get("step") * (event.shiftKey ? 8 : 1);
+    move(place().map((value, axis) =>
       direction[axis] ? inside(value + step * direction[axis], axis) : value));
   });
 
-  // One message may change the background and the point; they are shown when all have arrived.
   model.on("change", show);
+  sliders.on("change:values", show);
   show();
   return () => {
     model.off("change", show);
+    sliders.off("change:values", show);
     URL.revokeObjectURL(picture);
   };
 }

@@ -1,9 +1,17 @@
-// A picture with a text, pixel for pixel: the browser enlarges it and keeps the pixels sharp.
+// A picture with a text, pixel for pixel: the browser enlarges it and keeps the pixels sharp. What is
+// to be read with it comes in the same message: a message costs the kernel as much as its picture.
 function render({ model, el }) {
   const canvas = document.createElement("canvas");
+  const caption = document.createElement("div");
+  const code = document.createElement("input");
   canvas.className = "vae-nb-picture";
   canvas.setAttribute("role", "img");
-  el.append(canvas);
+  caption.className = "vae-nb-caption";
+  code.className = "vae-nb-code";
+  code.readOnly = true;
+  code.setAttribute("aria-label", "The latent vector as code");
+  code.addEventListener("focus", () => code.select());
+  el.append(canvas, caption, code);
 
   function draw() {
     const bytes = model.get("rgba");
@@ -14,6 +22,9 @@ function render({ model, el }) {
     canvas.style.width = `${Math.round(width * model.get("scale"))}px`;
     canvas.getContext("2d").putImageData(new ImageData(rgba, width, height), 0, 0);
     canvas.setAttribute("aria-label", model.get("text"));
+    caption.textContent = model.get("caption");
+    code.value = model.get("code");
+    code.hidden = !code.value;
   }
 
   // One message may change several of these; they are drawn once, when all have arrived.
