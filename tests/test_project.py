@@ -7,10 +7,12 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from importlib.metadata import packages_distributions
 
 import pytest
 import yaml
 from conftest import ROOT
+from test_floors import FILES, imported_modules
 
 from vae_nb.config import config_from_dict, load_config
 
@@ -45,6 +47,16 @@ def test_every_dependency_is_explained_in_the_readmes(pyproject):
         for requirement in requirements:
             name = re.match(r"[\w-]+", requirement)[0].lower()
             assert f"`{name}`" in text, f"{readme} does not name {name}"
+
+
+def test_what_the_package_imports_is_a_declared_dependency(pyproject):
+    declared = pyproject["project"]["dependencies"]
+    declared = declared + pyproject["project"]["optional-dependencies"]["app"]
+    declared = {re.match(r"[\w-]+", requirement)[0].lower() for requirement in declared}
+    modules = {name.partition(".")[0] for path in FILES.values() for name in imported_modules(path)}
+    providers = packages_distributions()
+    for module in modules - sys.stdlib_module_names - {"vae_nb"}:
+        assert {name.lower() for name in providers[module]} & declared, module
 
 
 @pytest.mark.skipif("CI" not in os.environ, reason="a reader may edit config.json")
