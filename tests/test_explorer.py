@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import threading
 
 import numpy as np
 import pytest
@@ -189,6 +190,25 @@ def test_sliders_reach_every_code(along):
         explorer.sliders.limits, axes.coordinates(codes_of(vae, images)).T, strict=True
     ):
         assert -low == high >= max(4, np.abs(column).max())
+
+
+def test_a_slider_moved_while_the_axes_are_switched_is_heard(monkeypatch):
+    # The browser's messages may reach the explorer in several threads.
+    explorer, _, _ = make_explorer()
+    lay, moved = explorer.map.lay, threading.Thread(target=move, args=(explorer, 0, 2.5))
+
+    def slowly(*arguments):
+        moved.start()
+        moved.join(0.2)
+        lay(*arguments)
+
+    monkeypatch.setattr(explorer.map, "lay", slowly)
+    explorer.along.value = PRINCIPAL
+    moved.join(10)
+    assert explorer.sliders.values[0] == 2.5
+    axes = explorer._axes
+    np.testing.assert_allclose(axes.coordinates(explorer.z)[0], 2.5)
+    assert np.array_equal(explorer.pixels, decoded(explorer._vae, explorer.z))
 
 
 # Emojis, blends and draws

@@ -2,6 +2,7 @@
 
 import json
 import re
+import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -180,7 +181,8 @@ class LatentExplorer(widgets.VBox):
         self._names = [_readable(name) for name in images.names]
         self._all_axes = {LATENT: latent_axes(vae, images), PRINCIPAL: principal_axes(vae, images)}
         self._axes = self._all_axes[LATENT]
-        self._quiet = False
+        # JupyterLab may let several threads of the kernel hear the controls.
+        self._quiet, self._lock = False, threading.RLock()
         self._make_controls()
         super().__init__([self._layout()])
         self._z, self._nearest = self._codes[0], None
@@ -246,52 +248,48 @@ class LatentExplorer(widgets.VBox):
 
     def _arrange(self, _change=None):
         """Put sliders and map along the chosen axes; the latent vector stays."""
-        self._axes = self._all_axes[self.along.value]
-        names, codes = self._axes.names, self._axes.coordinates(self._codes)
+        axes = self._all_axes[self.along.value]
+        codes = axes.coordinates(self._codes)  # (images, latent)
         reach = np.maximum(LEAST_REACH, np.ceil(np.abs(codes).max(axis=0))).tolist()
-        values = self._axes.coordinates(self._z).tolist()
-        self._start = codes[self.first.value]
-        folded = len(names) - self._axes.telling
+        limits = [(-limit, limit) for limit in reach]
+        folded = f"{len(axes.names) - axes.telling} that carry nothing"
         plane = np.zeros((len(codes), 2))  # one latent dimension makes a line
         plane[:, : codes.shape[1]] = codes[:, :2]
-        labels = [*names, "(there is no second)"][:2]
+        labels = [*axes.names, "(there is no second)"][:2]
         figure = figures.latent_space(
-            [("The training pictures", *labels, plane)],
-            self._pictures,
-            [""] * len(codes),
+            [("The training pictures", *labels, plane)], self._pictures, [""] * len(codes)
         )
+        text = f"Where the training pictures lie, over {labels[0]} and {labels[1]}."
         with self._quietly():
-            self.sliders.arrange(
-                names,
-                [(-limit, limit) for limit in reach],
-                values,
-                self._axes.telling,
-                f"{folded} that carry nothing",
-            )
-            text = f"Where the training pictures lie, over {labels[0]} and {labels[1]}."
+            self._axes, self._start = axes, codes[self.first.value]
+            values = axes.coordinates(self._z).tolist()
+            self.sliders.arrange(axes.names, limits, values, axes.telling, folded)
             self.map.lay(figure, figure.axes[1], text)
-        self._describe(values)
+            self._describe(values)
 
     @contextmanager
     def _quietly(self):
-        """Set controls without being told of it."""
-        self._quiet = True
-        try:
-            yield
-        finally:
-            self._quiet = False
+        """Set controls without being told of it, and without another thread in between."""
+        with self._lock:
+            self._quiet = True
+            try:
+                yield
+            finally:
+                self._quiet = False
 
     def _from_sliders(self, change):
-        if not self._quiet:
-            self._show(self._axes.latent(change["new"]), change["new"])
+        with self._lock:
+            if not self._quiet:
+                self._show(self._axes.latent(change["new"]), change["new"])
 
     def _from_blend(self, change):
         weight = self.blend.values[0]
-        # At 0, another second emoji changes nothing.
-        if not self._quiet and (weight or change["owner"] is self.blend):
-            ends = self._codes[[self.first.value, self.second.value]]
-            z = (1 - weight) * ends[0] + weight * ends[1]
-            self._show(z, self._axes.coordinates(z).tolist(), weight)
+        with self._lock:
+            # At 0, another second emoji changes nothing.
+            if not self._quiet and (weight or change["owner"] is self.blend):
+                ends = self._codes[[self.first.value, self.second.value]]
+                z = (1 - weight) * ends[0] + weight * ends[1]
+                self._show(z, self._axes.coordinates(z).tolist(), weight)
 
     def _draw_from_prior(self):
         self.z = self._rng.standard_normal(self._vae.latent_dim)
@@ -306,10 +304,10 @@ class LatentExplorer(widgets.VBox):
 
     def _show(self, z, values, weight=0.0):
         """Show a latent vector: its coordinates along the sliders' axes, and the blend's weight."""
-        self._z = z
-        # First the picture: to send something takes a core from the decoder.
-        self._describe(values)
         with self._quietly():
+            self._z = z
+            # First the picture: to send something takes a core from the decoder.
+            self._describe(values)
             self.sliders.values = values
             self.blend.values = [weight]
 

@@ -55,6 +55,7 @@ def new_page(browser):
             ),
             lambda route: route.fulfill(body=""),
         )
+        page.set_default_timeout(120_000)  # patience, for a machine that does other things as well
         page.errors = []
         page.on("pageerror", lambda error: page.errors.append(str(error)))
         page.on(

@@ -209,7 +209,7 @@ def canvas_pixels(canvas):
     return np.asarray(image.convert("RGB"))
 
 
-def wait_for(condition, what, timeout=20):
+def wait_for(condition, what, timeout=60):
     """Look again and again whether a condition holds, and return what it gives."""
     ends = time.monotonic() + timeout
     while not (result := condition()):

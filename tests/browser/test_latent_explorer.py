@@ -56,7 +56,7 @@ def explorer_page(request, parameters, lab_folder, new_page, tmp_path_factory):
         folder = tmp_path_factory.mktemp("voila")
         nbformat.write(notebook, folder / "09.ipynb")
         with voila(folder / "09.ipynb", folder) as address:
-            page.goto(address)
+            page.goto(address, wait_until="commit")  # the page is sent as its cells run
             wait_until_run(page)
             yield page
     page.close()
