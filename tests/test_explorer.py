@@ -7,10 +7,11 @@ import threading
 
 import numpy as np
 import pytest
+import traitlets
 from PIL import Image
 
 import vae_nb
-from vae_nb.errors import FilesError
+from vae_nb.errors import FilesError, ModelError
 from vae_nb.explorer import LATENT, PRINCIPAL, latent_axes, principal_axes
 
 NAMES = ("1f600_grinning_face", "IMG_1234", "263a_smiling_face", "cafe_au_lait", "a", "b")
@@ -102,9 +103,31 @@ def test_setting_z_is_exact_and_decodes_once(monkeypatch):
 def test_a_vector_that_is_none_is_refused_and_changes_nothing(z):
     explorer, _, _ = make_explorer()
     before = explorer.z
-    with pytest.raises(ValueError, match="needed are 3 finite numbers"):
+    with pytest.raises(ModelError, match="needed are 3 finite numbers"):
         explorer.z = z
     assert np.array_equal(explorer.z, before)
+
+
+@pytest.mark.parametrize("values", [[1.0], [1.0, np.nan, 2.0], [0.0] * 4])
+def test_values_that_the_sliders_cannot_have_are_refused_and_change_nothing(values):
+    explorer, _, _ = make_explorer()
+    before = explorer.z, explorer.sliders.values
+    with pytest.raises(traitlets.TraitError, match="needed are 3 finite numbers"):
+        explorer.sliders.values = values
+    assert np.array_equal(explorer.z, before[0])
+    assert explorer.sliders.values == before[1]
+
+
+def test_a_browser_that_knew_of_an_older_vector_is_told_the_values(monkeypatch):
+    explorer, _, _ = make_explorer()
+    known, sent = explorer.sliders.values, []
+    explorer.prior_button.click()
+    monkeypatch.setattr(explorer.sliders, "send_state", sent.append)
+    explorer.sliders.set_state({"values": [known[0] + 1, *known[1:]]})
+    assert explorer.sliders.values == [known[0] + 1, *known[1:]]
+    assert sent == ["values"]
+    explorer.sliders.set_state({"values": [*known[:2], known[2] + 1]})
+    assert sent == ["values"]
 
 
 def test_z_cannot_be_changed_behind_the_explorers_back():
@@ -121,14 +144,14 @@ def test_sliders_are_ordered_and_named_by_their_nats_and_the_silent_ones_folded(
     silence(vae, 1)
     kl = vae_nb.kl_per_dimension(vae, images)
     axes = latent_axes(vae, images)
-    order = [int(name[1:]) - 1 for name in axes.short_names]
+    order = [int(name.split()[0][1:]) - 1 for name in axes.names]
     assert order[-1] == 1
     assert np.all(np.diff(kl[order]) <= 0)
     assert axes.names == [f"z{k + 1} ({kl[k]:.1f} nats)" for k in order]
     explorer = vae_nb.LatentExplorer(vae, images)
     assert explorer.sliders.names == axes.names
     assert explorer.sliders.unfolded == axes.telling == 3
-    assert explorer.sliders.fold_text == "1 that carry nothing"
+    assert explorer.sliders.fold_text == "Carrying nothing: 1 of the latent dimensions"
 
 
 def test_principal_axes_are_those_of_the_codes():
@@ -322,9 +345,9 @@ def test_the_nearest_training_picture_is_named_and_shown():
     codes = codes_of(vae, images)
     explorer.z = codes[2] + 1e-3
     apart = np.linalg.norm(codes[:, None] - codes, axis=2) + 99 * np.eye(len(codes))
-    apart = f"(codes are {np.median(apart.min(axis=1)):.1f} apart)"
+    apart = f"(neighbouring codes are {np.median(apart.min(axis=1)):.1f} apart)"
     assert f"smiling face, 0.0 away {apart}" in explorer.picture.caption
-    assert "near to smiling face" in explorer.picture.text
+    assert "nearest training picture is smiling face" in explorer.picture.text
     nearest = np.linalg.norm(codes - (codes[2] + 5), axis=1)
     explorer.z = codes[2] + 5
     assert f"{nearest.min():.1f} away" in explorer.picture.caption
@@ -332,14 +355,14 @@ def test_the_nearest_training_picture_is_named_and_shown():
 
 def test_the_norm_is_compared_with_that_of_the_prior():
     explorer, _, _ = make_explorer(16)
-    about = "a draw from the prior has about 3.9, and"
+    about = "draws from the prior have about 3.9, and"
     explorer.z = np.zeros(16)
-    assert f"Norm 0.0; {about} 0% of them have less." in explorer.picture.caption
+    assert f"Norm 0.0; {about} 0% of them less." in explorer.picture.caption
     explorer.z = np.full(16, 3.9386 / 4)  # √2 Γ(8.5) / Γ(8) = 3.9386, a little above the median
     assert f"Norm 3.9; {about} 5" in explorer.picture.caption
     assert "hardly ever" not in explorer.picture.caption
     explorer.z = np.full(16, 2.0)
-    assert f"Norm 8.0; {about} 100% of them have less." in explorer.picture.caption
+    assert f"Norm 8.0; {about} 100% of them less." in explorer.picture.caption
     assert "The prior hardly ever draws one so far out." in explorer.picture.caption
 
 
@@ -363,6 +386,22 @@ def test_the_code_line_gives_the_vector_back():
     found = {}
     exec(explorer.picture.code, {"np": np}, found)
     np.testing.assert_allclose(found["z"], explorer.z, atol=5.1e-5)
+
+
+def test_names_that_would_be_alike_stay_as_they_are():
+    vae, images = make_model(pictures=3)
+    for names in (("2023_summer", "2024_summer", "a"), ("1f600_", "b", "c")):
+        explorer = vae_nb.LatentExplorer(vae, vae_nb.ImageSet(images.pixels, names, images.labels))
+        assert explorer.first.names == list(names)
+
+
+def test_draws_and_reset_are_told_to_those_who_do_not_see_them():
+    explorer, _, _ = make_explorer()
+    explorer.prior_button.click()
+    nearest = explorer.first.names[explorer._nearest]
+    assert explorer.status.text == f"Drawn. The nearest training picture is {nearest}."
+    explorer.reset_button.click()
+    assert explorer.status.text.startswith("Back at the first emoji. ")
 
 
 def test_names_lose_their_code_point_and_nothing_else():

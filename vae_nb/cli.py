@@ -1,11 +1,13 @@
 """The `vae-nb` command."""
 
+import atexit
 import json
 import sys
 import tempfile
 import webbrowser
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 
 import click
 
@@ -195,7 +197,10 @@ def app(config_path, output_dir, settings, voila_options):
             descriptor, path = tempfile.mkstemp(suffix=".html")
             with open(descriptor, "w") as file:
                 file.write(f'<meta http-equiv="refresh" content="0; url={self.display_url}">')
-            webbrowser.open(Path(path).as_uri())
+            atexit.register(Path(path).unlink, missing_ok=True)
+            open_page = webbrowser.get(self.browser or None).open
+            # Some browsers stay in the foreground; the server starts meanwhile.
+            Thread(target=open_page, args=[Path(path).as_uri()], daemon=True).start()
 
     # In this process, so that Ctrl-C and signals reach Voilà itself.
     where = ["--Voila.ip=127.0.0.1", "--Voila.auto_token=True"]

@@ -83,7 +83,8 @@ class Sliders(_Control):
     limits : list of (float, float)
         The lowest and the highest value of each.
     values : list of float
-        They may lie between two steps; a slider that the reader moves goes to a step.
+        A finite number each. They may lie between two steps; a slider that the reader moves goes
+        to a step.
     unfolded : int
         How many are not folded away.
     fold_text : str
@@ -101,6 +102,15 @@ class Sliders(_Control):
 
     def __init__(self, step):
         super().__init__(step=step)
+
+    @traitlets.validate("values")
+    def _check_values(self, proposal):
+        values = proposal["value"]
+        if len(values) != len(self.limits) or not np.all(np.isfinite(values)):
+            raise traitlets.TraitError(
+                f"The sliders' values are {values}; needed are {len(self.limits)} finite numbers."
+            )
+        return values
 
     def arrange(self, names, limits, values, unfolded=None, fold_text=""):
         """Show other sliders than before."""

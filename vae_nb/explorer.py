@@ -1,9 +1,9 @@
 """Sliders that move through the latent space, for a notebook in JupyterLab."""
 
 import json
+import operator
 import re
 import threading
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import ipywidgets as widgets
@@ -12,7 +12,7 @@ from PIL import Image
 
 from vae_nb import figures
 from vae_nb.controls import Button, Choice, Picture, PicturePicker, PlaneMap, Sliders, Status
-from vae_nb.errors import VaeNbError
+from vae_nb.errors import ModelError, VaeNbError
 from vae_nb.files import atomic_path
 from vae_nb.metrics import (
     ACTIVE_VARIANCE,
@@ -43,7 +43,6 @@ class Axes:
     Attributes
     ----------
     names : list of str
-    short_names : list of str
     centre : ndarray, shape (latent,)
     matrix : ndarray, shape (latent, latent)
         An axis in each column, of the length that a coordinate of 1 stands for.
@@ -52,7 +51,6 @@ class Axes:
     """
 
     names: list
-    short_names: list
     centre: np.ndarray
     matrix: np.ndarray
     telling: int
@@ -82,10 +80,9 @@ def latent_axes(vae, images):
     """
     kl, active = kl_per_dimension(vae, images), active_units(vae, images)
     order = np.lexsort((-kl, ~active))
-    short_names = [f"z{number}" for number in order + 1]
-    names = [f"{name} ({kl[k]:.1f} nats)" for name, k in zip(short_names, order, strict=True)]
+    names = [f"z{k + 1} ({kl[k]:.1f} nats)" for k in order]
     matrix = np.eye(len(kl))[:, order]
-    return Axes(names, short_names, np.zeros(len(kl)), matrix, int(np.sum(active)))
+    return Axes(names, np.zeros(len(kl)), matrix, int(np.sum(active)))
 
 
 def principal_axes(vae, images):
@@ -99,7 +96,8 @@ def principal_axes(vae, images):
     Returns
     -------
     Axes
-        A coordinate of 1 is a standard deviation of the codes along its axis. The order, and the
+        A coordinate of 1 is a standard deviation of the codes along its axis, or 1 where they
+        hardly vary. The order, and the
         number in a name, is how far the decoded picture moves between −2 and 2, all other
         coordinates being 0: the root of the mean squared change of a pixel, in percent. The
         telling ones have a variance above that of an active unit.
@@ -111,21 +109,17 @@ def principal_axes(vae, images):
     codes = encode_set(vae, images)[0].astype(np.float64)
     centre = codes.mean(axis=0)
     variances, directions = np.linalg.eigh(np.cov(codes.T, bias=True).reshape(2 * [vae.latent_dim]))
-    # An axis along which nothing varies still needs a length.
-    matrix = directions * np.sqrt(np.maximum(variances, ACTIVE_VARIANCE))
+    telling = variances > ACTIVE_VARIANCE
+    # An axis along which nothing varies has the prior's length.
+    matrix = directions * np.sqrt(np.where(telling, variances, 1))
     # Either way along an axis is right; the same one on every machine is better.
     largest = np.argmax(np.abs(matrix), axis=0)
     matrix = matrix * np.sign(matrix[largest, np.arange(len(largest))])
     low, high = (vae.decode(centre + sign * 2 * matrix.T) for sign in (-1, 1))  # (latent, pixels)
     change = 100 * np.sqrt(np.mean((high - low) ** 2, axis=1))
-    telling = variances > ACTIVE_VARIANCE
     order = np.lexsort((-change, ~telling))
-    short_names = [f"p{number}" for number in range(1, len(order) + 1)]
-    names = [
-        f"{name} ({percent:.0f}% change)"
-        for name, percent in zip(short_names, change[order], strict=True)
-    ]
-    return Axes(names, short_names, centre, matrix[:, order], int(np.sum(telling)))
+    names = [f"p{n} ({percent:.0f}% change)" for n, percent in enumerate(change[order], start=1)]
+    return Axes(names, centre, matrix[:, order], int(np.sum(telling)))
 
 
 class LatentExplorer(widgets.VBox):
@@ -178,11 +172,12 @@ class LatentExplorer(widgets.VBox):
         self._prior_norms = np.sort(np.linalg.norm(prior, axis=1))
         self._expected_norm = self._prior_norms.mean()
         self._usual_distance = _usual_distance(self._codes)
-        self._names = [_readable(name) for name in images.names]
+        readable = [_readable(name) for name in images.names]
+        self._names = readable if len({*readable, ""}) > len(images) else list(images.names)
         self._all_axes = {LATENT: latent_axes(vae, images), PRINCIPAL: principal_axes(vae, images)}
         self._axes = self._all_axes[LATENT]
         # JupyterLab may let several threads of the kernel hear the controls.
-        self._quiet, self._lock = False, threading.RLock()
+        self._lock, self._weight = threading.RLock(), 0.0
         self._make_controls()
         super().__init__([self._layout()])
         self._z, self._nearest = self._codes[0], None
@@ -236,11 +231,12 @@ class LatentExplorer(widgets.VBox):
     def z(self, z):
         z = np.array(z, np.float64)
         if z.shape != (self._vae.latent_dim,) or not np.all(np.isfinite(z)):
-            raise ValueError(
-                f"z has shape {z.shape} and holds {z}; needed are {self._vae.latent_dim} finite "
-                "numbers, one for each latent dimension."
+            raise ModelError(
+                f"z has shape {z.shape}; needed are {self._vae.latent_dim} finite numbers, one for "
+                "each latent dimension."
             )
-        self._show(z, self._axes.coordinates(z).tolist())
+        with self._lock:
+            self._show(z, self._axes.coordinates(z).tolist())
 
     @property
     def pixels(self):
@@ -252,7 +248,7 @@ class LatentExplorer(widgets.VBox):
         codes = axes.coordinates(self._codes)  # (images, latent)
         reach = np.maximum(LEAST_REACH, np.ceil(np.abs(codes).max(axis=0))).tolist()
         limits = [(-limit, limit) for limit in reach]
-        folded = f"{len(axes.names) - axes.telling} that carry nothing"
+        folded = f"Carrying nothing: {len(axes.names) - axes.telling} of the {self.along.value}"
         plane = np.zeros((len(codes), 2))  # one latent dimension makes a line
         plane[:, : codes.shape[1]] = codes[:, :2]
         labels = [*axes.names, "(there is no second)"][:2]
@@ -260,58 +256,59 @@ class LatentExplorer(widgets.VBox):
             [("The training pictures", *labels, plane)], self._pictures, [""] * len(codes)
         )
         text = f"Where the training pictures lie, over {labels[0]} and {labels[1]}."
-        with self._quietly():
-            self._axes, self._start = axes, codes[self.first.value]
-            values = axes.coordinates(self._z).tolist()
-            self.sliders.arrange(axes.names, limits, values, axes.telling, folded)
-            self.map.lay(figure, figure.axes[1], text)
-            self._describe(values)
-
-    @contextmanager
-    def _quietly(self):
-        """Set controls without being told of it, and without another thread in between."""
         with self._lock:
-            self._quiet = True
-            try:
-                yield
-            finally:
-                self._quiet = False
+            self._axes, self._start = axes, codes[self.first.value]
+            self._values = axes.coordinates(self._z).tolist()
+            self.sliders.arrange(axes.names, limits, self._values, axes.telling, folded)
+            self.map.lay(figure, figure.axes[1], text)
+            self._describe()
 
     def _from_sliders(self, change):
         with self._lock:
-            if not self._quiet:
+            if change["new"] != self._values:  # else it was set here
                 self._show(self._axes.latent(change["new"]), change["new"])
+                if sum(map(operator.ne, change["new"], change["old"])) > 2:
+                    # More than a hand moves: the browser did not know of something newer here.
+                    self.sliders.send_state("values")
 
     def _from_blend(self, change):
-        weight = self.blend.values[0]
         with self._lock:
+            weight = self.blend.values[0]
             # At 0, another second emoji changes nothing.
-            if not self._quiet and (weight or change["owner"] is self.blend):
+            if weight != self._weight or (weight and change["owner"] is self.second):
                 ends = self._codes[[self.first.value, self.second.value]]
                 z = (1 - weight) * ends[0] + weight * ends[1]
                 self._show(z, self._axes.coordinates(z).tolist(), weight)
 
     def _draw_from_prior(self):
         self.z = self._rng.standard_normal(self._vae.latent_dim)
+        self._say("Drawn")
 
     def _draw_from_fitted(self):
         mean, factor = self._fitted
         self.z = mean + factor @ self._rng.standard_normal(self._vae.latent_dim)
+        self._say("Drawn")
 
     def _reset(self, _change=None):
-        self._start = self._axes.coordinates(self._codes[self.first.value])
-        self.z = self._codes[self.first.value]
+        with self._lock:
+            self._start = self._axes.coordinates(self._codes[self.first.value])
+            self.z = self._codes[self.first.value]
+        self._say("Back at the first emoji")
+
+    def _say(self, what):
+        """Say what has happened, for those who do not see the picture."""
+        nearest = self._names[self._nearest]
+        self.status.text = f"{what}. The nearest training picture is {nearest}."
 
     def _show(self, z, values, weight=0.0):
         """Show a latent vector: its coordinates along the sliders' axes, and the blend's weight."""
-        with self._quietly():
-            self._z = z
+        with self._lock:
+            self._z, self._values, self._weight = z, values, weight
             # First the picture: to send something takes a core from the decoder.
-            self._describe(values)
-            self.sliders.values = values
-            self.blend.values = [weight]
+            self._describe()
+            self.sliders.values, self.blend.values = values, [weight]
 
-    def _describe(self, values):
+    def _describe(self):
         """Decode the latent vector, and say what is known of it."""
         distances = np.linalg.norm(self._codes - self._z, axis=1)
         nearest = int(np.argmin(distances))
@@ -324,24 +321,24 @@ class LatentExplorer(widgets.VBox):
         away = f"{distances[nearest]:.1f} away{self._usual_distance}"
         caption = (
             f"Nearest training picture: {name}, {away}.\n"
-            f"Norm {norm:.1f}; a draw from the prior has about {self._expected_norm:.1f}, and "
-            f"{nearer:.0%} of them have less.{far}"
+            f"Norm {norm:.1f}; draws from the prior have about {self._expected_norm:.1f}, and "
+            f"{nearer:.0%} of them less.{far}"
         )
-        text = f"Decoded picture, near to {name}. {self._changes(values)}"
+        text = f"Decoded picture; the nearest training picture is {name}. {self._changes()}"
         code = f"z = np.array({np.round(self._z, 4).tolist()})"
         # Decoded at the end: reading all weights empties the caches.
         pixels = self._vae.decode(self._z[None])[0].reshape(self._vae.image_shape)
         self.picture.show(pixels, text, caption, code)
 
-    def _changes(self, values):
+    def _changes(self):
         """Which coordinates differ from the first emoji's, in words."""
         start = self._names[self.first.value]
-        change = np.array(values) - self._start
+        change = np.array(self._values) - self._start
         count = np.count_nonzero(np.abs(change) >= 0.005)
         if not count:
             return f"It is the reconstruction of {start}."
         largest = np.argsort(-np.abs(change))[: min(count, NAMED_CHANGES)].tolist()
-        parts = [f"{self._axes.short_names[k]} by {change[k]:+.2f}" for k in largest]
+        parts = [f"{self._axes.names[k].split()[0]} by {change[k]:+.2f}" for k in largest]
         if count > NAMED_CHANGES:
             parts.append(f"{count - NAMED_CHANGES} more")
         return f"Changed from {start}: {', '.join(parts)}."
@@ -392,8 +389,8 @@ def _usual_distance(codes):
     if len(codes) < 2:
         return ""
     some = codes[:: 1 + len(codes) // SOME_CODES]
-    distances = pixel_distances(some, codes)  # 0 to itself, then the nearest neighbour
-    return f" (codes are {np.median(np.partition(distances, 1, axis=1)[:, 1]):.1f} apart)"
+    distances = np.partition(pixel_distances(some, codes), 1, axis=1)  # 0 to itself, the nearest
+    return f" (neighbouring codes are {np.median(distances[:, 1]):.1f} apart)"
 
 
 def _readable(name):

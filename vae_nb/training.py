@@ -37,7 +37,8 @@ class History:
         Keys are `HISTORY_COLUMNS`.
     saved_epoch : int
         The epoch whose weights the model has now, counted from 1: the best by validation total
-        where the training ended early or early stopping was asked for, the last otherwise.
+        where the training ended early or early stopping was asked for; the last otherwise, and
+        where it ended within the KL warm-up.
     seconds : float
         How long the training took.
     """

@@ -30,7 +30,8 @@ class TrainingMonitor(widgets.VBox):
     Attributes
     ----------
     stop_button : vae_nb.controls.Button
-        Ends the training after its current epoch; the weights of the best one are kept.
+        Ends the training after its current epoch. The best weights since the end of the KL
+        warm-up are kept, or the last ones before it.
     curves : ipywidgets.HTML
     reconstructions : vae_nb.controls.Picture
         Originals above, reconstructions below.
@@ -79,7 +80,7 @@ class TrainingMonitor(widgets.VBox):
 
         call = functools.partial(train, *arguments, on_epoch_end=after_epoch, **options)
         self._stop.clear()
-        self.stop_button.disabled = False
+        self.stop_button.disabled, self.status.text = False, ""
         loop = asyncio.get_running_loop()
         # ipykernel 7.4 does not interrupt a cell that awaits, and no one could the thread.
         before = signal.signal(signal.SIGINT, lambda *_: loop.call_soon_threadsafe(self.stop))
@@ -88,8 +89,8 @@ class TrainingMonitor(widgets.VBox):
         finally:
             signal.signal(signal.SIGINT, before)
             self.stop_button.disabled = True
-        self._draw()
         history = getattr(result, "history", result)
+        self._draw(history.saved_epoch)
         self.status.text = (
             f"{'Stopped' if self._stop.is_set() else 'Ended'} after {len(history)} epochs; "
             f"the weights of epoch {history.saved_epoch} are kept."
@@ -100,12 +101,13 @@ class TrainingMonitor(widgets.VBox):
         """Show the state after an epoch; returns whether the training shall end."""
         self._vae, self._columns = vae, columns
         if time.monotonic() - self._drawn > REDRAWING_SECONDS:
-            self._draw()
+            self._draw(columns["epoch"][-1])
         return self._stop.is_set()
 
-    def _draw(self):
+    def _draw(self, epoch):
+        """Show the curves so far, and reconstructions with the weights, those after `epoch`."""
         last = {name: values[-1] for name, values in self._columns.items()}
-        figure = figures.loss_curves(self._columns, last["epoch"])
+        figure = figures.loss_curves(self._columns, epoch)
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png")
         losses = ", ".join(
@@ -121,7 +123,6 @@ class TrainingMonitor(widgets.VBox):
         pictures = rows.reshape(1, -1, *self._vae.image_shape)
         self.reconstructions.show(
             figures.film(pictures, columns=len(self._x))[0],
-            f"{len(self._x)} pictures, and below each its reconstruction after epoch "
-            f"{last['epoch']}.",
+            f"{len(self._x)} pictures, and below each its reconstruction after epoch {epoch}.",
         )
         self._drawn = time.monotonic()

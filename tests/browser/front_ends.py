@@ -115,8 +115,17 @@ def server(command, address, folder):
                 pytest.fail(f"The server did not start:\n{log.read_text()[-2000:]}")
             yield
         finally:
-            process.terminate()
-            process.wait(30)
+            end(process)
+
+
+def end(process):
+    """End a server, kindly if it can be."""
+    process.terminate()
+    try:
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
 
 
 @contextmanager

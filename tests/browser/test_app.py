@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from browser.front_ends import canvas_pixels, free_port, private_environment, wait_for
+from browser.front_ends import canvas_pixels, end, free_port, private_environment, wait_for
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def app(parameters, tmp_path):
     """The file that the app opens, and the address, with its token, that it prints."""
     opened = tmp_path / "opened"
     browser = tmp_path / "browser"
-    browser.write_text(f'#!/bin/sh\necho "$1" > {opened}\n')
+    browser.write_text(f'#!/bin/sh\necho "$1" > {opened}\nexec sleep 600\n')
     browser.chmod(0o700)
     log, port = tmp_path / "log", free_port()
     settings = [f"{key}={value}" for key, value in parameters["overrides"].items()]
@@ -39,11 +39,12 @@ def app(parameters, tmp_path):
         try:
             pattern = re.compile(rf"http://127\.0\.0\.1:{port}/\S*token=\w+")
             found = wait_for(lambda: pattern.search(log.read_text()), "the address", timeout=60)
-            wait_for(opened.exists, "a browser that is asked to open it")
-            yield opened.read_text().strip(), found[0]
+            asked = wait_for(
+                lambda: opened.exists() and opened.read_text().strip(), "a browser that is asked"
+            )
+            yield asked, found[0]
         finally:
-            process.terminate()
-            process.wait(30)
+            end(process)
 
 
 def test_the_explorer_alone_is_served_with_a_token(app, new_page):

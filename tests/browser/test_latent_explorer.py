@@ -170,6 +170,7 @@ def test_from_key_to_pixels(explorer, capsys):
                             : resolve(performance.now() - started);
                         again();
                     }, {once: true, capture: true});
+                    setTimeout(resolve, 20_000, NaN);
                 });
             }"""
         )
@@ -239,8 +240,15 @@ def test_an_emoji_is_found_by_its_name(explorer):
     everything = group.get_by_role("radio").count()
     explorer.page.get_by_role("searchbox", name="First emoji").fill("HEART ")
     names = [label.get_attribute("title") for label in group.locator("label:visible").all()]
+    chosen = group.get_by_role("radio", checked=True).get_attribute("aria-label")
     assert 0 < len(names) < everything
-    assert all("heart" in name for name in names)
+    assert all("heart" in name or name == chosen for name in names)  # the chosen one stays
+    before = explorer.pixels()
+    explorer.page.keyboard.press("Tab")
+    explorer.page.keyboard.press("ArrowRight")
+    explorer.changes(before)
+    chosen = group.get_by_role("radio", checked=True).get_attribute("aria-label")
+    assert "heart" in chosen
     explorer.page.get_by_role("searchbox", name="First emoji").fill("")
     summary.click()
 
@@ -265,9 +273,25 @@ def test_the_point_on_the_map_is_dragged_and_moved_by_keys(explorer):
     end = explorer.point.bounding_box()
     assert abs(end["x"] + end["width"] / 2 - x) < 2
     assert abs(end["y"] + end["height"] / 2 - y) < 2
+    assert explorer.point.get_attribute("title") == ""
     explorer.point.press("ArrowDown")
+    wait_for(
+        lambda: float(explorer.slider.nth(1).input_value()) < moved[1],
+        "the second slider to follow",
+    )
     explorer.changes(dragged)
     assert explorer.page.evaluate("document.activeElement.className") == "vae-nb-point"
+
+
+def test_keys_in_the_line_of_code_select_text_and_no_cells(explorer):
+    code = explorer.page.get_by_role("textbox", name="The latent vector as code").first
+    cells = explorer.page.locator(".jp-Cell").count()
+    code.focus()
+    for key in ("Control+a", "x", "ArrowDown", "b"):
+        explorer.page.keyboard.press(key)
+    assert explorer.page.evaluate("document.activeElement.className") == "vae-nb-code"
+    assert explorer.page.locator(".jp-Cell").count() == cells
+    assert code.input_value().startswith("z = np.array([")
 
 
 def test_principal_directions_move_the_same_vector(explorer, run):
@@ -313,6 +337,8 @@ config = vae_nb.load_config(None, {{"model.latent_dim": {latent_dim}}})
 images = vae_nb.load_images(config.data)
 vae = vae_nb.VAE(config.model, images.image_shape, np.random.default_rng(0))
 vae.parameters *= 2  # an untrained encoder tells too little
+for head in (vae.layers["mean"], vae.layers["log_variance"]):
+    head.weights[:, 3] = head.biases[3] = 0  # and this dimension nothing
 vae_nb.LatentExplorer(vae, images)"""
     write_notebook(lab_folder / f"{latent_dim}.ipynb", source)
     page = new_page()
@@ -320,6 +346,10 @@ vae_nb.LatentExplorer(vae, images)"""
     wait_until_run(page)
     page.locator(".vae-nb-picture").first.scroll_into_view_if_needed()
     assert page.locator(".vae-nb-sliders input").count() == 1 + latent_dim
+    folded = page.get_by_role("slider", name="z4 (0.0 nats)")
+    assert not folded.is_visible()
+    page.get_by_text("Carrying nothing: 1 of the latent dimensions").click()
+    assert folded.is_visible()
     assert no_wider_than_the_window(page)
     assert not page.errors
     page.close()

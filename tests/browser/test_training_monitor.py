@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from browser.front_ends import (
@@ -40,10 +41,14 @@ def test_a_training_is_watched_and_stopped(way, lab, lab_folder, new_page):
     curves.wait_for()
     first = curves.get_attribute("alt")
     pictures = page.locator(".vae-nb-picture")
+    wait_for(lambda: canvas_pixels(pictures).shape[0] > 1, "reconstructions")
     reconstructions = canvas_pixels(pictures)
     assert len(set(map(bytes, reconstructions.reshape(-1, 3)))) > 2  # something is drawn
     wait_for(lambda: curves.get_attribute("alt") != first, "newer curves")
-    assert (canvas_pixels(pictures) != reconstructions).any()
+    wait_for(
+        lambda: not np.array_equal(canvas_pixels(pictures), reconstructions),
+        "newer reconstructions",
+    )
     if way == "the button":
         page.get_by_role("button", name="Stop after this epoch", exact=True).click()
     else:
@@ -53,10 +58,8 @@ def test_a_training_is_watched_and_stopped(way, lab, lab_folder, new_page):
     report = page.locator(".jp-OutputArea-output").filter(has_text="[").last
     saved, epochs, best = json.loads(report.text_content())
     assert saved == best <= epochs < 100_000
-    assert (
-        f"Stopped after {epochs} epochs; the weights of epoch {best} are kept."
-        == page.locator(".vae-nb-status").text_content()
-    )
+    text = f"Stopped after {epochs} epochs; the weights of epoch {best} are kept."
+    assert page.locator(".vae-nb-status").text_content() == text
     assert page.get_by_role("button", name="Stop after this epoch").is_disabled()
     assert not page.errors
     page.close()

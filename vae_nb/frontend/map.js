@@ -48,13 +48,15 @@ async function render({ model, el }) {
     });
     const isOutside = values.some((value, axis) => value !== inside(value, axis));
     const texts = names.map((name, axis) => `${name} ${values[axis].toFixed(2)}`);
+    if (isOutside) texts.push("further out than the map");
     point.classList.toggle("vae-nb-outside", isOutside);
+    point.title = isOutside ? "Further out than the map" : "";
     point.style.left = `${100 * (left + x * width)}%`;
     point.style.top = `${100 * (top + (1 - y) * height)}%`;
     point.setAttribute("aria-label", `Point on the map of ${names.join(" and ")}`);
     point.setAttribute("aria-valuemin", low);
     point.setAttribute("aria-valuemax", high);
-    point.setAttribute("aria-valuenow", values[0]);
+    point.setAttribute("aria-valuenow", inside(values[0], 0));
     point.setAttribute("aria-valuetext", texts.join(", ").replaceAll("-", "−"));
   }
 
@@ -89,7 +91,7 @@ async function render({ model, el }) {
   });
   point.addEventListener("keydown", (event) => {
     const direction = ARROWS[event.key];
-    if (!direction) return;
+    if (!direction || event.altKey || event.ctrlKey || event.metaKey) return;
     event.preventDefault(); // the page shall not scroll
     const step = sliders.get("step") * (event.shiftKey ? 8 : 1);
     move(place().map((value, axis) =>

@@ -57,7 +57,9 @@ function render({ model, el }) {
   search.addEventListener("input", () => {
     const wanted = search.value.trim().toLowerCase();
     radios.forEach((radio, index) => {
-      radio.parentElement.hidden = !names[index].toLowerCase().includes(wanted);
+      // The chosen one stays: the Tab key enters a group there.
+      const isFound = names[index].toLowerCase().includes(wanted);
+      radio.parentElement.hidden = !radio.checked && !isFound;
     });
   });
   details.append(summary, search, choices);

@@ -9,6 +9,7 @@ function render({ model, el }) {
   caption.className = "vae-nb-caption";
   code.className = "vae-nb-code";
   code.readOnly = true;
+  code.dataset.lmSuppressShortcuts = "true"; // its keys select text, not cells
   code.setAttribute("aria-label", "The latent vector as code");
   code.addEventListener("focus", () => code.select());
   el.append(canvas, caption, code);
