@@ -1,4 +1,7 @@
-"""A browser, servers, and a trained model, once for all browser tests."""
+"""A browser, servers, and a trained model, once for all browser tests.
+
+They end with the package: playwright keeps an event loop running, which others could not start.
+"""
 
 import pytest
 from conftest import ROOT
@@ -9,13 +12,13 @@ from browser.front_ends import jupyterlab, open_browser
 EPOCHS = 3  # the default model, as quick as it is large; what it has learned does not matter
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser():
     with open_browser() as browser:
         yield browser
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def parameters(browser, tmp_path_factory):
     """What a notebook needs to load a trained default model."""
     output = tmp_path_factory.mktemp("output")
@@ -29,20 +32,20 @@ def parameters(browser, tmp_path_factory):
     return parameters
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def lab_folder(tmp_path_factory):
     """The notebooks that JupyterLab serves."""
     return tmp_path_factory.mktemp("notebooks")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def lab(browser, lab_folder, tmp_path_factory):
     """JupyterLab: the address of a notebook of `lab_folder` by its name."""
     with jupyterlab(lab_folder, tmp_path_factory.mktemp("lab")) as address:
         yield address
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def new_page(browser):
     """A function that opens an empty page, which remembers the errors on its console."""
 

@@ -27,7 +27,7 @@ EVENTS = 60  # of a drag
 TIMED_KEYS = 9
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def run(parameters):
     """The model that the pages show, with the codes of its training pictures."""
     config = vae_nb.load_config(parameters["config_path"], parameters["overrides"])
