@@ -13,7 +13,7 @@ from jupyter_client.manager import start_new_kernel
 import vae_nb
 
 IMPORTS = 9
-FRAMES = 200
+FRAMES = 1000
 LOADS = 5
 
 
@@ -40,7 +40,7 @@ images = vae_nb.load_images(config.data)
 vae = vae_nb.VAE(config.model, images.image_shape, np.random.default_rng(0))
 sliders = vae_nb.LatentExplorer(vae, images).sliders
 seconds = []
-for value in np.random.default_rng(1).uniform(-4, 4, {FRAMES}):
+for value in np.linspace(-4, 4, {FRAMES}):  # a slow drag from end to end
     state = {{"values": [float(value), *sliders.values[1:]]}}
     started = time.perf_counter()
     sliders.set_state(state)
