@@ -97,10 +97,9 @@ def principal_axes(vae, images):
     -------
     Axes
         A coordinate of 1 is a standard deviation of the codes along its axis, or 1 where they
-        hardly vary. The order, and the
-        number in a name, is how far the decoded picture moves between −2 and 2, all other
-        coordinates being 0: the root of the mean squared change of a pixel, in percent. The
-        telling ones have a variance above that of an active unit.
+        hardly vary. The order, and the number in a name, is how far the decoded picture moves
+        between −2 and 2, all other coordinates being 0: the root of the mean squared change of a
+        pixel, in percent. The telling ones have a variance above that of an active unit.
 
     References
     ----------
