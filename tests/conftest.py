@@ -63,6 +63,45 @@ def tiny_config_path(own_pictures, tmp_path):
     return path
 
 
+@pytest.fixture
+def pictures(tmp_path):
+    """Ten pictures of noise in two folders."""
+    folder = tmp_path / "pictures"
+    rng = np.random.default_rng(0)
+    for number in range(10):
+        label = folder / ("faces" if number % 2 else "things")
+        label.mkdir(parents=True, exist_ok=True)
+        pixels = rng.integers(0, 256, (8, 8, 3), np.uint8)
+        Image.fromarray(pixels).save(label / f"{number}.png")
+    return folder
+
+
+@pytest.fixture
+def output(tmp_path):
+    return tmp_path / "output"
+
+
+def tiny_config(pictures, **overrides):
+    """A configuration of a training on `pictures`; `__` in a key stands for the dot."""
+    keys = {
+        "data.input_dir": str(pictures),
+        "data.input_size": [8, 8],
+        "data.channels": 1,
+        "data.batch_size": 4,
+        "model.latent_dim": 2,
+        "model.encoder_layers": [{"units": 6, "activation": "tanh"}],
+        "training.epochs": 3,
+    }
+    keys |= {key.replace("__", "."): value for key, value in overrides.items()}
+    return load_config(overrides=keys)
+
+
+def files_in(folder):
+    """Every file in a folder and its content, but for the lock, which stays."""
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != ".lock")
+    return {path.relative_to(folder): path.read_bytes() for path in files}
+
+
 @pytest.fixture(scope="session")
 def project_copy(tmp_path_factory):
     """The project as it was shipped, for notebooks to run in: a reader's own is left alone."""

@@ -411,7 +411,7 @@ def test_comments_trailing_commas_and_a_byte_order_mark_are_accepted(tmp_path):
         ("[]", ["the top level is []", "an object"]),
         (b'{"data": {"input_dir": "emoj\xed"}}', ["cannot be read", "utf-8"]),
         ("[" * 100_000, ["nested too deeply"]),
-        ('{"training": ' * 50_000, ["nested too deeply"]),
+        ('{"training": ' * 10_000, ["nested too deeply"]),
         ('{"training": {"seed": 1' + "0" * 5000 + "}}", ["config.json: "]),
     ],
 )
@@ -420,6 +420,14 @@ def test_a_wrong_file_is_refused_in_one_sentence(tmp_path, text, parts):
     assert str(tmp_path / "config.json") in sentence
     for part in parts:
         assert part in sentence
+
+
+def test_a_huge_file_is_not_read(tmp_path):
+    path = tmp_path / "huge.json"
+    with path.open("wb") as file:
+        file.truncate(2**40)  # a hole: it takes no room on the disk
+    with pytest.raises(ConfigError, match=r"^.*huge\.json has more than 262,144 bytes; no conf"):
+        load_config(path)
 
 
 def test_a_missing_file_is_named_by_its_absolute_path():

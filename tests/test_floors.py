@@ -16,6 +16,7 @@ FLOORS = {
     "explorer": 5,
     "training_monitor": 5,
     "exercises": 5,
+    "model_files": 5,
     "figures": 4,
     "training": 4,
     "model": 3,
@@ -30,14 +31,18 @@ FLOORS = {
     "errors": 0,
     "paths": 0,
     "files": 0,
+    "interruption": 0,
     "random_streams": 0,
     "threads": 0,
 }
 # Each leans on one neighbour: a loss needs the sigmoid and softplus, a file's failure its error,
-# what is shown in JupyterLab its controls.
+# the signals that end work the error that
+# does, a workspace its files, what is shown in JupyterLab its controls.
 NEIGHBOURS = {
     ("losses", "layers"),
     ("files", "errors"),
+    ("interruption", "errors"),
+    ("workspace", "model_files"),
     ("explorer", "controls"),
     ("training_monitor", "controls"),
 }
@@ -52,6 +57,7 @@ HOMES = {
     "nbclient": {"series"},
     "nbformat": {"series"},
     "click": {"cli"},
+    "filelock": {"files"},
 }
 # The package exports its names lazily by `importlib`; it imports nothing itself.
 FILES = {path.stem: path for path in (ROOT / "vae_nb").glob("*.py") if path.stem != "__init__"}
@@ -104,8 +110,8 @@ def test_the_package_can_be_read_in_an_evening():
     lines["__init__"] = code_lines(ROOT / "vae_nb" / "__init__.py")
     # A check is read beside its exercise, one at a time, and holds nothing up.
     assert lines.pop("exercises") <= 1000
-    assert sum(lines.values()) <= 2500, lines
-    assert sum(lines[name] for name in FILES if FLOORS[name] < 5) <= 1500, lines
+    assert sum(lines.values()) <= 3000, lines
+    assert sum(lines[name] for name in FILES if FLOORS[name] < 5) <= 1750, lines
 
 
 def test_code_lines_are_counted_without_blanks_comments_and_docstrings(tmp_path):

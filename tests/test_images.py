@@ -1,3 +1,4 @@
+import errno
 import math
 import os
 import sys
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from vae_nb.errors import ImagesError
-from vae_nb.images import FORMATS, ImageSet, load_images
+from vae_nb.images import FORMATS, MOST_BYTES, ImageSet, load_images, skipped_lines
 from vae_nb.paths import PROJECT_ROOT
 
 RED, BLUE, WHITE = (255, 0, 0), (0, 0, 255), (255, 255, 255)
@@ -301,12 +302,42 @@ def test_a_file_reached_twice_is_loaded_once(tmp_path):
 
 
 @needs_links
-def test_linked_folders_are_not_followed(tmp_path):
-    save(tmp_path / "pictures" / "a.png")
-    (tmp_path / "pictures" / "loop").symlink_to(tmp_path / "pictures")
-    save(tmp_path / "elsewhere" / "b.png")
-    (tmp_path / "pictures" / "link").symlink_to(tmp_path / "elsewhere")
-    assert load(tmp_path / "pictures").names == ("a",)
+def test_linked_folders_are_not_followed_and_named(tmp_path):
+    pictures, elsewhere = tmp_path / "pictures", tmp_path / "elsewhere"
+    save(pictures / "a.png")
+    save(elsewhere / "b.png")
+    (pictures / "loop").symlink_to(pictures)
+    (pictures / "link").symlink_to(elsewhere)
+    images = load(pictures)
+    assert images.names == ("a",)
+    reason = "it is a link to a folder, which is not followed"
+    assert images.skipped == ((str(pictures / "link"), reason), (str(pictures / "loop"), reason))
+
+
+@needs_links
+def test_a_link_out_of_the_folder_is_skipped_and_one_within_is_not(tmp_path):
+    pictures, elsewhere = tmp_path / "pictures", tmp_path / "elsewhere"
+    save(elsewhere / "private.png")
+    save(pictures / ".store" / "c.png")
+    (pictures / "a.png").symlink_to(elsewhere / "private.png")
+    (pictures / "b.png").symlink_to(tmp_path / "pictures" / ".store" / "c.png")
+    images = load(pictures)
+    assert images.names == ("b",)
+    reason = "it is a link that leads out of the folder"
+    assert images.skipped == ((str(pictures / "a.png"), reason),)
+    assert sorted(load(pictures, elsewhere).names) == ["a", "b"]  # that folder is asked for too
+
+
+@needs_links
+def test_links_that_lead_in_circles(tmp_path):
+    (tmp_path / "a.png").symlink_to(tmp_path / "b.png")
+    (tmp_path / "b.png").symlink_to(tmp_path / "a.png")
+    save(tmp_path / "c.png")
+    images = load(tmp_path)
+    assert images.names == ("c",)
+    assert {reason for _, reason in images.skipped} == {
+        f"the system says: {os.strerror(errno.ELOOP)}"
+    }
 
 
 def test_hidden_and_other_files_are_passed_over(tmp_path):
@@ -385,12 +416,19 @@ def test_grey_values_beyond_sixteen_bits(tmp_path, value):
     assert skip_reason(tmp_path, path) == "its grey values go beyond 16 bits"
 
 
-@pytest.mark.parametrize("side", [12, 20])  # above the limit Pillow warns, above twice it raises
-def test_decompression_bomb(tmp_path, monkeypatch, side):
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+@pytest.mark.parametrize("width", [6400, 20_000])  # above Pillow's own limit too
+def test_decompression_bomb(tmp_path, width):
     path = tmp_path / "bomb.png"
-    save(path, Image.new("L", (side, side)))
-    assert skip_reason(tmp_path, path) == "it has more than 100 pixels"
+    save(path, Image.new("1", (width, 10_000)))
+    assert path.stat().st_size < 100_000
+    assert skip_reason(tmp_path, path) == "it has more than 40,000,000 pixels"
+
+
+def test_a_huge_file_is_not_read(tmp_path):
+    path = tmp_path / "huge.webp"
+    save(path)
+    os.truncate(path, MOST_BYTES + 1)  # with a hole: it takes no room on the disk
+    assert skip_reason(tmp_path, path) == "it has more than 200,000,000 bytes"
 
 
 @needs_pipes
@@ -500,6 +538,26 @@ def test_none_left_names_the_folder_and_the_first_reasons(tmp_path):
     assert f"{tmp_path / '0.png'}: it is empty; " in message
     assert message.count("it is empty") == 3
     assert message.endswith("; …).")
+
+
+def test_many_skipped_files_do_not_flood_the_output(tmp_path):
+    save(tmp_path / "good.png")
+    for number in range(30):
+        (tmp_path / f"{number:02}.png").write_bytes(b"")
+    lines = skipped_lines(load(tmp_path))
+    assert len(lines) == 21
+    assert lines[0] == f"{tmp_path / '00.png'}: it is empty"
+    assert lines[-1] == "10 more files"
+
+
+@pytest.mark.long
+def test_a_folder_of_100_000_files(tmp_path):
+    save(tmp_path / "good.png")
+    content = (tmp_path / "good.png").read_bytes()
+    for number in range(100_000):
+        (tmp_path / f"{number}.png").write_bytes(content if number % 10 else b"not a picture")
+    images = load(tmp_path)
+    assert (len(images), len(images.skipped)) == (90_001, 10_000)
 
 
 def test_too_many_pixels_for_the_memory(tmp_path):

@@ -16,9 +16,9 @@ from vae_nb.config import load_config
 from vae_nb.errors import FilesError, ModelError
 from vae_nb.files import atomic_path
 from vae_nb.model import VAE
+from vae_nb.model_files import load_model, save_model
 from vae_nb.storage import load_arrays, save_arrays
 from vae_nb.training import HISTORY_COLUMNS, History
-from vae_nb.workspace import load_model, save_model
 
 EPOCHS = 3
 

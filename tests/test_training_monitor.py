@@ -4,12 +4,16 @@ import asyncio
 import os
 import re
 import signal
+import time
 
 import numpy as np
 import pytest
+from conftest import tiny_config
 from test_training import SETS, small_vae, training_config
 
 import vae_nb
+from vae_nb import Interrupted, train_and_save
+from vae_nb.model_files import load_checkpoint
 
 
 def watch(monitor, *, on_epoch_end=None, vae=None, **overrides):
@@ -39,21 +43,14 @@ def test_watching_changes_no_bit():
     assert monitor.stop_button.disabled
 
 
-@pytest.mark.parametrize("way", ["button", "interrupt"])
-def test_a_stop_ends_after_the_epoch_and_keeps_the_best(way):
+def test_the_button_ends_after_the_epoch_and_keeps_the_best():
     monitor, weights = monitor_of_training_pictures(), []
 
     def stop_in_the_ninth_epoch(vae, columns):
         weights.append(np.sort(vae.parameters))
         if len(weights) == 9:
-            if way == "button":
-                monitor.stop_button.click()
-            else:
-                os.kill(os.getpid(), signal.SIGINT)
-                while not monitor.stop_button.disabled:  # the main thread is on its way
-                    pass
+            monitor.stop_button.click()
 
-    before = signal.getsignal(signal.SIGINT)
     settings = {"epochs": 500, "kl_warmup": 0, "learning_rate": 0.05}
     vae, history = watch(monitor, on_epoch_end=stop_in_the_ninth_epoch, **settings)
     assert len(history) == 9
@@ -63,7 +60,35 @@ def test_a_stop_ends_after_the_epoch_and_keeps_the_best(way):
     assert np.array_equal(np.sort(vae.parameters), weights[best])
     kept = f"the weights of epoch {best + 1} are kept."
     assert monitor.status.text == f"Stopped after 9 epochs; {kept}"
+
+
+def interrupt_main_thread(vae, columns):
+    """An interrupt of the kernel in the second epoch, and time for the main thread to hear it."""
+    if len(columns["epoch"]) == 2:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.05)  # the main thread may hear it later, in another epoch: no matter
+
+
+def test_an_interrupt_ends_a_bare_training_after_an_epoch():
+    monitor, before = monitor_of_training_pictures(), signal.getsignal(signal.SIGINT)
+    with pytest.raises(Interrupted, match=r"^Interrupted after epoch \d+\.$") as error:
+        watch(monitor, on_epoch_end=interrupt_main_thread, epochs=100_000)
+    assert monitor.status.text == str(error.value)
+    assert monitor.stop_button.disabled
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_an_interrupt_leaves_a_checkpoint_of_a_training_that_saves(pictures, output):
+    config = tiny_config(pictures, training__epochs=10**6)
+    monitor = vae_nb.TrainingMonitor(vae_nb.load_images(config.data).as_float())
+    with pytest.raises(Interrupted, match="resume goes on from there") as error:
+        asyncio.run(
+            monitor.watch(
+                train_and_save, config, output, on_epoch_end=interrupt_main_thread, progress=False
+            )
+        )
+    assert monitor.status.text == str(error.value)
+    assert load_checkpoint(output / "models" / "checkpoint.npz").position["step"] > 2
 
 
 def test_a_stopped_monitor_watches_again():

@@ -7,58 +7,23 @@ import shutil
 
 import numpy as np
 import pytest
+from conftest import files_in, tiny_config
 from matplotlib.figure import Figure
 from PIL import Image
 
 import vae_nb.workspace
-from vae_nb.config import load_config
 from vae_nb.errors import FilesError, ImagesError, ModelError, TrainingDiverged
 from vae_nb.images import load_images
 from vae_nb.metrics import evaluate
+from vae_nb.model_files import load_model, save_model
 from vae_nb.paths import PROJECT_ROOT
 from vae_nb.workspace import (
     CAPTION_HEIGHT,
     Workspace,
     blas_description,
-    load_model,
     load_or_train,
-    save_model,
     train_and_save,
 )
-
-LAYERS = [{"units": 6, "activation": "tanh"}]
-
-
-@pytest.fixture
-def pictures(tmp_path):
-    folder = tmp_path / "pictures"
-    rng = np.random.default_rng(0)
-    for number in range(10):
-        label = folder / ("faces" if number % 2 else "things")
-        label.mkdir(parents=True, exist_ok=True)
-        pixels = rng.integers(0, 256, (8, 8, 3), np.uint8)
-        Image.fromarray(pixels).save(label / f"{number}.png")
-    return folder
-
-
-@pytest.fixture
-def output(tmp_path):
-    return tmp_path / "output"
-
-
-def tiny_config(pictures, **overrides):
-    """`__` in a key stands for the dot."""
-    keys = {
-        "data.input_dir": str(pictures),
-        "data.input_size": [8, 8],
-        "data.channels": 1,
-        "data.batch_size": 4,
-        "model.latent_dim": 2,
-        "model.encoder_layers": LAYERS,
-        "training.epochs": 3,
-    }
-    keys |= {key.replace("__", "."): value for key, value in overrides.items()}
-    return load_config(overrides=keys)
 
 
 def load(config, output):
@@ -71,10 +36,6 @@ def trained(pictures, output, capfd):
     run = train_and_save(tiny_config(pictures), output, progress=False)
     capfd.readouterr()
     return run
-
-
-def files_in(folder):
-    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.*")}
 
 
 def same_weights(run, other):
@@ -275,6 +236,7 @@ def test_metrics_are_written(pictures, output, trained):
         "parameters",
         "epochs",
         "training_seconds",
+        "resumed_at",
         "kl",
         "active_units",
         "train",

@@ -10,7 +10,8 @@ _HOME_OF = {
     name: module
     for module, names in {
         "config": "Config load_config",
-        "errors": "ConfigError FilesError ImagesError ModelError TrainingDiverged VaeNbError",
+        "errors": "ConfigError FilesError ImagesError Interrupted ModelError TrainingDiverged"
+        " VaeNbError",
         "explorer": "LatentExplorer",
         "gradient_checking": "central_differences gradient_check relative_error",
         "images": "ImageSet load_images",
@@ -26,7 +27,8 @@ _HOME_OF = {
         "threads": "worker_threads",
         "training_monitor": "TrainingMonitor",
         "training": "History clip_scale kl_weight_at learning_rate_at train",
-        "workspace": "TrainedRun Workspace load_model load_or_train save_model train_and_save",
+        "model_files": "load_model save_model",
+        "workspace": "TrainedRun Workspace load_or_train train_and_save",
     }.items()
     for name in names.split()
 }

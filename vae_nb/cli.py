@@ -2,6 +2,7 @@
 
 import atexit
 import json
+import signal
 import sys
 import tempfile
 import webbrowser
@@ -12,8 +13,8 @@ from threading import Thread
 import click
 
 from vae_nb.config import load_config, parse_override
-from vae_nb.errors import ConfigError, FilesError, ImagesError, VaeNbError
-from vae_nb.images import load_images
+from vae_nb.errors import ConfigError, FilesError, ImagesError, Interrupted, VaeNbError
+from vae_nb.images import load_images, skipped_lines
 from vae_nb.model import count_parameters
 from vae_nb.paths import PROJECT_ROOT
 from vae_nb.series import (
@@ -22,17 +23,25 @@ from vae_nb.series import (
     series_notebooks,
     write_explorer_notebook,
 )
-from vae_nb.workspace import Workspace, load_or_train
+from vae_nb.workspace import Workspace, find_checkpoint, load_or_train
 
 BAD_INPUT = (ConfigError, ImagesError, FilesError)
 FLOAT32_BYTES = 4
+EXIT_OF_SIGNAL = 128  # and the signal's number, as shells have it
 
 
 @contextmanager
 def _one_sentence():
-    """Turn a reader's mistake into one sentence and an exit code: 2 for input, 1 for a run."""
+    """Turn what ends a command into one sentence and an exit code.
+
+    2 for bad input, 1 for a run that failed, 130 for an interrupt, 143 for SIGTERM.
+    """
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(EXIT_OF_SIGNAL + number))
     try:
         yield
+    except (Interrupted, KeyboardInterrupt) as error:
+        click.echo(str(error) or "Interrupted.", err=True)
+        sys.exit(EXIT_OF_SIGNAL + signal.SIGINT)
     except VaeNbError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(2 if isinstance(error, BAD_INPUT) else 1)
@@ -77,7 +86,9 @@ def _run_options(command):
 @main.command()
 @_run_options
 @click.option("--only", metavar="NUMBERS", help="Run some notebooks, for example 04-06.")
-def run(config_path, output_dir, settings, only):
+@click.option("--resume", is_flag=True, help="Go on with a training that was interrupted.")
+@click.option("--wait", is_flag=True, help="Wait for another run into the same folder.")
+def run(config_path, output_dir, settings, only, resume, wait):
     """Execute the notebooks, and list the figures and pictures that they made."""
     config_path = config_path or "config.json"
     output_dir = output_dir or "output"
@@ -87,8 +98,10 @@ def run(config_path, output_dir, settings, only):
         series_notebooks(only)
         images = load_images(config.data)
         images.split(config.data.validation_split, config.training.seed)
-        for path, reason in images.skipped:
-            click.echo(f"Warning: skipped {path}: {reason}", err=True)
+        for line in skipped_lines(images):
+            click.echo(f"Warning: skipped {line}", err=True)
+        if resume:
+            find_checkpoint(config, output_dir, images)  # refused now rather than in a notebook
         workspace = Workspace(output_dir)
         click.echo(f"{len(images)} pictures. Results go to {workspace.folder}.")
         before = _results(workspace)
@@ -97,6 +110,8 @@ def run(config_path, output_dir, settings, only):
             output_dir,
             overrides,
             only,
+            resume=resume,
+            wait=wait,
             on_notebook=lambda name, seconds: click.echo(f"{name:<28} {seconds:6.1f} s"),
         )
         made = sorted(set(_results(workspace).items()) - set(before.items()))

@@ -15,6 +15,8 @@ from pathlib import Path
 from vae_nb.errors import ConfigError
 from vae_nb.paths import from_project_root
 
+MOST_BYTES = 2**18  # of a file; a parser in Python reads that many in a few seconds
+
 
 @dataclasses.dataclass(frozen=True)
 class DataConfig:
@@ -209,7 +211,11 @@ def _read(path):
     file = path
     try:
         file = from_project_root(path)
-        text = file.read_text(encoding="utf-8-sig")
+        with file.open("rb") as opened:
+            content = opened.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise _error([f"{path} has more than {MOST_BYTES:,} bytes; no configuration has."])
+        text = content.decode("utf-8-sig")
     except (OSError, ValueError, RuntimeError) as error:  # missing, not UTF-8, ~nobody
         reason = str(getattr(error, "strerror", None) or error).rstrip(".")
         raise _error([f"{file} cannot be read: {reason}; allowed is a JSON file."]) from None

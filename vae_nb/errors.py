@@ -31,3 +31,7 @@ class FilesError(VaeNbError):
 
 class TrainingDiverged(VaeNbError):
     """A training whose loss is no finite number any more."""
+
+
+class Interrupted(VaeNbError):
+    """Work that a signal or a stop button ended; what it had done is kept."""

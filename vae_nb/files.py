@@ -1,10 +1,16 @@
-"""Files that are whole or absent."""
+"""Files that are whole or absent, and folders that one process at a time writes to."""
 
+import json
 import os
+import platform
+import sys
+import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from vae_nb.errors import FilesError
+
+PARTS = ".*.partial*"  # what a killed process leaves of the file that it was writing
 
 
 def make_folder(path):
@@ -49,11 +55,104 @@ def atomic_path(path):
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
     try:
         yield temporary
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        replace(temporary, path)
     except OSError as error:
         raise FilesError(f"Cannot write {path}: {error.strerror or error}.") from None
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def replace(temporary, path):
+    """Flush a file to the disk and let it take another's place, at once and for good.
+
+    Parameters
+    ----------
+    temporary, path : str or Path
+        In one folder.
+
+    Raises
+    ------
+    OSError
+        If the operating system refuses; what was at `path` is still there then.
+    """
+    with open(temporary, "rb+") as file:
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+    with suppress(OSError):  # not every system can open a folder, and the file is whole
+        folder = os.open(Path(path).parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # the new name too shall outlive a loss of power
+        finally:
+            os.close(folder)
+
+
+@contextmanager
+def sole_writer(folder, wait=False):
+    """Within it no other process is the writer of a folder, on this machine or another.
+
+    The operating system gives a lock back when its process ends, however it ends. A process
+    that the writer started (a kernel) writes in its name.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Made if it is missing. The lock and a note of who holds it are files in it.
+    wait : bool
+        Whether to wait for another process, and say so, or to give up at once.
+
+    Raises
+    ------
+    FilesError
+        If another process is the writer; it is named. If the folder cannot be written.
+    """
+    import filelock
+
+    folder = Path(folder)
+    make_folder(folder)
+    lock, note = filelock.FileLock(folder / ".lock"), folder / ".lock.json"
+    try:
+        with suppress(filelock.Timeout):
+            lock.acquire(timeout=0)
+        if not lock.is_locked:
+            owner = _owner_in(note)
+            who = "process {pid} ({command}) on {host}, since {since}".format_map(owner)
+            in_its_name = owner["pid"] == os.getppid()
+            if not in_its_name and not wait:
+                raise FilesError(
+                    f"{folder} is being written by {who}: wait for it, end it, or choose another "
+                    "output folder."
+                )
+            if not in_its_name:
+                print(f"Waiting for {who}, which is writing to {folder}.", flush=True)
+                lock.acquire()
+    except OSError as error:
+        raise FilesError(f"Cannot lock {folder}: {error.strerror or error}.") from None
+    try:
+        if lock.is_locked:
+            with atomic_path(note) as temporary:
+                temporary.write_text(json.dumps(_this_process()), encoding="utf-8")
+        yield
+    finally:
+        if lock.is_locked:
+            with suppress(OSError):
+                note.unlink()
+            lock.release()
+
+
+def _this_process():
+    return {
+        "pid": os.getpid(),
+        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "host": platform.node(),
+        "since": time.strftime("%Y-%m-%d %H:%M:%S"),
+    }
+
+
+def _owner_in(note):
+    """What the holder of a lock wrote down; the holder may not have come to it yet."""
+    unknown = dict.fromkeys(_this_process(), "unknown")
+    try:
+        return unknown | json.loads(note.read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError):
+        return unknown

@@ -20,6 +20,10 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 # other programs.
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 REASONS_IN_ERROR = 3
+REASONS_IN_LIST = 20
+# Decoding takes up to some 20 bytes for a pixel (WebP), and the file's bytes: below a gigabyte.
+MOST_PIXELS = 40_000_000
+MOST_BYTES = 200_000_000
 # Control characters, line ends, and the surrogates that stand for bytes that are no UTF-8.
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
@@ -245,6 +249,22 @@ def load_images(data_config):
     return ImageSet(pixels[: len(names)], tuple(names), tuple(labels), tuple(skipped))
 
 
+def skipped_lines(images):
+    """What to print of the files that were not loaded: path and reason of the first ones.
+
+    Parameters
+    ----------
+    images : ImageSet
+
+    Returns
+    -------
+    list of str
+    """
+    lines = [f"{path}: {reason}" for path, reason in images.skipped[:REASONS_IN_LIST]]
+    more = len(images.skipped) - len(lines)
+    return lines + [f"{more:,} more files"] * (more > 0)
+
+
 def _existing_folder(name):
     folder = from_project_root(name)
     if folder.is_dir():
@@ -263,10 +283,16 @@ def _find_files(folders):
     def note(error):
         skipped.append((_printable(error.filename), _reason(error)))
 
+    roots = [os.path.join(os.path.realpath(folder), "") for folder in folders]
     for folder in folders:
         found = []
         for parent, folder_names, file_names in os.walk(folder, onerror=note):
             folder_names[:] = sorted(name for name in folder_names if not name.startswith("."))
+            links = filter(os.path.islink, (os.path.join(parent, name) for name in folder_names))
+            skipped += [
+                (_printable(path), "it is a link to a folder, which is not followed")
+                for path in links
+            ]
             found += [
                 Path(parent, name).relative_to(folder)
                 for name in file_names
@@ -274,8 +300,12 @@ def _find_files(folders):
             ]
         for relative in sorted(found, key=Path.as_posix):
             path = folder / relative
+            real_path = os.path.realpath(path)
+            if not real_path.startswith(tuple(roots)):
+                skipped.append((_printable(path), "it is a link that leads out of the folder"))
+                continue
             label = "/".join(relative.parent.parts) or folder.resolve().name
-            files.setdefault(os.path.realpath(path), (path, label))
+            files.setdefault(real_path, (path, label))
     return list(files.values()), skipped
 
 
@@ -286,11 +316,17 @@ def _load_picture(path, height, width, channels):
         raise ImagesError("it is not a regular file")  # a named pipe would block for ever
     if status.st_size == 0:
         raise ImagesError("it is empty")
-    with warnings.catch_warnings(action="ignore"):
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        with open(path, "rb") as file, Image.open(file, formats=FORMATS) as image:
-            ImageOps.exif_transpose(image, in_place=True)
-            opaque = _on_white(_eight_bits(image)).convert("RGB" if channels == 3 else "L")
+    if status.st_size > MOST_BYTES:
+        raise ImagesError(f"it has more than {MOST_BYTES:,} bytes")
+    with (
+        warnings.catch_warnings(action="ignore"),
+        open(path, "rb") as file,
+        Image.open(file, formats=FORMATS) as image,
+    ):
+        if image.width * image.height > MOST_PIXELS:
+            raise ImagesError(f"it has more than {MOST_PIXELS:,} pixels")
+        ImageOps.exif_transpose(image, in_place=True)
+        opaque = _on_white(_eight_bits(image)).convert("RGB" if channels == 3 else "L")
     return np.asarray(_fit(opaque, height, width)).reshape(height, width, channels)
 
 
@@ -300,18 +336,21 @@ def _eight_bits(image):
         raise ImagesError("its pixels are floating-point numbers, whose range is not known")
     if not image.mode.startswith("I"):
         return image
-    values = np.asarray(image)
+    values = np.array(image, np.int32)
     if values.min() < 0 or values.max() > 65535:
         raise ImagesError("its grey values go beyond 16 bits")
     # A PNG may declare one grey value to be transparent.
-    values = np.where(values == image.info.get("transparency", -1), 65535, values)
-    return Image.fromarray(np.rint(values / 257).astype(np.uint8))  # 65535 / 257 = 255
+    values[values == image.info.get("transparency", -1)] = 65535
+    values += 128  # half of 257 = 65535 / 255: rounds to the nearest
+    values //= 257
+    return Image.fromarray(values.astype(np.uint8))
 
 
 def _on_white(image):
     if not image.has_transparency_data:
         return image
-    image = image.convert("RGBA")
+    if image.mode != "RGBA":  # a copy otherwise
+        image = image.convert("RGBA")
     return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
 
 
@@ -332,8 +371,8 @@ def _reason(error):
         return str(error)
     if isinstance(error, UnidentifiedImageError):
         return f"it is no picture that can be read as one of {', '.join(FORMATS)}"
-    if isinstance(error, Image.DecompressionBombWarning | Image.DecompressionBombError):
-        return f"it has more than {Image.MAX_IMAGE_PIXELS:,} pixels"
+    if isinstance(error, Image.DecompressionBombError):
+        return f"it has more than {MOST_PIXELS:,} pixels"
     if isinstance(error, MemoryError):
         return "it does not fit into this machine's memory"
     if isinstance(error, OSError) and error.strerror:

@@ -89,6 +89,15 @@ class Adam:
 
         for_each(update_block, _in_blocks(gradients, self.parameters))
 
+    def arrays(self):
+        """What it remembers of the gradients: {"moments": ...}, with `steps` all that it needs."""
+        return {"moments": self.moments}
+
+    def restore(self, arrays, steps):
+        """Go on from what `arrays` gave after so many steps."""
+        self.moments[:] = arrays["moments"]
+        self.steps = steps
+
 
 class SGD:
     """Stochastic gradient descent with momentum.
@@ -136,6 +145,14 @@ class SGD:
             self.parameters[where] -= step
 
         for_each(update_block, _in_blocks(gradients, self.parameters))
+
+    def arrays(self):
+        """What it remembers of the gradients: {"velocity": ...}."""
+        return {"velocity": self.velocity}
+
+    def restore(self, arrays, steps):
+        """Go on from what `arrays` gave; their number of steps is of no use to it."""
+        self.velocity[:] = arrays["velocity"]
 
 
 def make_optimizer(parameters, optimizer):

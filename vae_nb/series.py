@@ -3,10 +3,14 @@
 import hashlib
 import json
 import re
+import signal
 import time
 
-from vae_nb.errors import FilesError, VaeNbError
-from vae_nb.files import atomic_path, make_folder
+import psutil
+
+from vae_nb.errors import FilesError, Interrupted, VaeNbError
+from vae_nb.files import atomic_path, make_folder, replace
+from vae_nb.interruption import hold_signals
 from vae_nb.paths import PROJECT_ROOT, from_project_root
 from vae_nb.workspace import Workspace
 
@@ -61,10 +65,14 @@ def run_series(
     overrides=None,
     only=None,
     *,
+    resume=False,
+    wait=False,
     on_notebook=None,
     progress=True,
 ):
     """Execute the notebooks into the output folder, each in a kernel of its own.
+
+    An interrupt or SIGTERM interrupts the notebook, which ends a training with a checkpoint.
 
     Parameters
     ----------
@@ -74,6 +82,10 @@ def run_series(
         Dotted key paths of the configuration to values.
     only : str or None
         As `series_notebooks` takes it.
+    resume : bool
+        Whether the training of notebook 04 goes on from its checkpoint, if there is one.
+    wait : bool
+        Whether to wait for another process that writes to the output folder, or to give up.
     on_notebook : callable or None
         Called as `on_notebook(name, seconds)` after each notebook.
     progress : bool
@@ -89,30 +101,42 @@ def run_series(
     NotebookFailed
         At the first failing cell or dead kernel: its message names the notebook, the cell and
         the error. The notebook as far as it ran is kept beside the earlier results.
+    Interrupted
+        If it was interrupted.
+    FilesError
+        If the output folder cannot be written, or another process writes to it.
     """
     workspace = Workspace(output_dir)
-    make_folder(workspace.notebooks)
     parameters = {
         "config_path": str(from_project_root(config_path)),
         "output_dir": str(workspace.folder),
         "overrides": overrides or {},
         "watch": False,  # nobody does
+        "resume": resume,
     }
     executed = []
-    for notebook in series_notebooks(only):
-        started = time.perf_counter()
-        executed.append(_execute(notebook, workspace.notebooks, parameters, progress))
-        if on_notebook is not None:
-            on_notebook(notebook.stem, time.perf_counter() - started)
+    with workspace.sole_writer(wait), hold_signals(_interrupt_kernels) as held:
+        make_folder(workspace.notebooks)
+        for notebook in series_notebooks(only):
+            started = time.perf_counter()
+            executed.append(_execute(notebook, workspace.notebooks, parameters, held, progress))
+            if on_notebook is not None:
+                on_notebook(notebook.stem, time.perf_counter() - started)
     return executed
 
 
-def _execute(notebook, folder, parameters, progress):
+def _interrupt_kernels():
+    """Hand an interrupt on: kernels are in sessions of their own and do not hear the terminal."""
+    for kernel in psutil.Process().children():
+        kernel.send_signal(signal.SIGINT)
+
+
+def _execute(notebook, folder, parameters, held, progress):
     """Execute one notebook; an earlier result is replaced only by one that is whole."""
     import papermill
     from nbclient.exceptions import DeadKernelError
 
-    unfinished = folder / f"{notebook.stem}.unfinished.ipynb"
+    unfinished, path = folder / f"{notebook.stem}.unfinished.ipynb", folder / notebook.name
     bar = {"desc": notebook.stem, "leave": False, "unit": "cell"} if progress else False
     try:
         result = papermill.execute_notebook(
@@ -125,21 +149,24 @@ def _execute(notebook, folder, parameters, progress):
             # Each kernel would warn that it listens without encryption on this machine.
             extra_arguments=["--IPKernelApp.log_level=ERROR"],
         )
+        # A cell that exits ends a notebook without an error.
+        code_cells = [cell for cell in result.cells if cell.cell_type == "code" and cell.source]
+        if any(cell.execution_count is None for cell in code_cells):
+            reason = "ended before its last cell."
+        else:
+            replace(unfinished, path)
+            reason = None
     except papermill.PapermillExecutionError as error:
-        raise NotebookFailed(
-            f"{notebook.name} failed in cell [{error.exec_count}]: {error.ename}: {error.evalue} "
-            f"As far as it ran it is in {unfinished}."
-        ) from None
+        reason = f"failed in cell [{error.exec_count}]: {error.ename}: {error.evalue}"
     except DeadKernelError:
-        raise NotebookFailed(
-            f"{notebook.name} failed: its kernel was killed, perhaps for want of memory. "
-            f"As far as it ran it is in {unfinished}."
-        ) from None
-    # A cell that exits ends a notebook without an error.
-    code_cells = [cell for cell in result.cells if cell.cell_type == "code" and cell.source]
-    if any(cell.execution_count is None for cell in code_cells):
-        raise NotebookFailed(f"{notebook.name} ended before its last cell. It is in {unfinished}.")
-    return unfinished.replace(folder / notebook.name)
+        reason = "failed: its kernel was killed, perhaps for want of memory."
+    except OSError as error:
+        raise FilesError(f"Cannot write {path}: {error.strerror or error}.") from None
+    if held.number is not None:
+        raise Interrupted(f"Interrupted: {notebook.name} {reason or 'was the last to end.'}")
+    if reason is not None:
+        raise NotebookFailed(f"{notebook.name} {reason} As far as it ran it is in {unfinished}.")
+    return path
 
 
 def write_explorer_notebook(config_path="config.json", output_dir="output", overrides=None):

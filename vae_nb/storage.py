@@ -2,6 +2,8 @@
 
 import json
 import math
+import os
+import stat
 import zipfile
 
 import numpy as np
@@ -10,6 +12,7 @@ from vae_nb.errors import ModelError
 from vae_nb.files import atomic_path
 
 METADATA = "metadata"  # the array that holds the description, as UTF-8 encoded JSON
+METADATA_BYTES = 4 * 2**20  # at most; a configuration is far smaller, and JSON grows in memory
 
 
 def save_arrays(path, arrays, metadata):
@@ -32,15 +35,18 @@ def save_arrays(path, arrays, metadata):
         np.savez(temporary, **arrays, **{METADATA: np.frombuffer(text, np.uint8)})
 
 
-def load_arrays(path):
+def load_arrays(path, choose=lambda metadata, headers: headers):
     """Read what `save_arrays` wrote, from anyone: nothing in the file is executed.
 
-    An array is read only if it has, to the byte, the size that its header claims, so that a
-    small file cannot ask for much memory.
+    An array is read only if it has, to the byte, the size that its header claims, and was chosen
+    by it, so that no file can ask for more memory than a model of its description takes.
 
     Parameters
     ----------
     path : str or Path
+    choose : callable
+        Called as `choose(metadata, headers)` before any array is read, with the (shape, dtype) of
+        each array by name. It gives the names of those to read, or raises what is wrong.
 
     Returns
     -------
@@ -53,12 +59,23 @@ def load_arrays(path):
         If there is no such file, or it is not one that `save_arrays` wrote.
     """
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise ModelError(f"Cannot read {path}: it is not a regular file.")  # a pipe would block
         with zipfile.ZipFile(path) as archive:
-            arrays = {
-                member.filename.removesuffix(".npy"): _read_array(archive, member)
-                for member in archive.infolist()
-            }
-        metadata = json.loads(arrays.pop(METADATA).tobytes())
+            members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+            if len(members) < len(archive.infolist()):
+                raise ValueError("two of its arrays have one name")
+            headers = {name: _read_header(archive, info) for name, info in members.items()}
+            shape, _ = headers.pop(METADATA)
+            if math.prod(shape) > METADATA_BYTES:
+                raise ValueError(f"its {METADATA} is larger than any model's")
+            metadata = json.loads(_read_array(archive, members.pop(METADATA)).tobytes())
+            if not isinstance(metadata, dict):
+                raise ValueError(f"its {METADATA} is no JSON object")
+            names = choose(metadata, headers)
+            arrays = {name: _read_array(archive, members[name]) for name in names}
+    except ModelError:
+        raise
     except FileNotFoundError:
         raise ModelError(f"There is no model file {path}.") from None
     except KeyError:
@@ -73,24 +90,33 @@ def load_arrays(path):
     except Exception as error:
         reason = str(error).partition("\n")[0].rstrip(".")
         raise ModelError(f"{path} is not a saved model, or damaged: {reason}.") from None
-    if not isinstance(metadata, dict):
-        raise ModelError(f"{path} is not a saved model: its {METADATA} is no JSON object.")
     return arrays, metadata
 
 
-def _read_array(archive, member):
-    """One array of an `.npz` archive, its size checked before memory is taken."""
+def _read_header(archive, member):
+    """The shape and dtype of one array of an `.npz` archive, its size checked."""
     if member.compress_type != zipfile.ZIP_STORED or member.file_size != member.compress_size:
         raise ValueError(f"{member.filename!r} is compressed, which a saved model never is")
     with archive.open(member) as file:
-        version = np.lib.format.read_magic(file)
-        if version != (1, 0):
-            raise ValueError(f"{member.filename!r} has an unknown array format {version}")
-        shape, column_major, dtype = np.lib.format.read_array_header_1_0(file)
-        if dtype.kind not in "fiu":
-            raise ValueError(f"{member.filename!r} holds {dtype}, not numbers")
-        if math.prod(shape) * dtype.itemsize != member.file_size - file.tell():
-            raise ValueError(f"{member.filename!r} is not of the size that its header claims")
+        return _parsed_header(file, member)[::2]
+
+
+def _parsed_header(file, member):
+    version = np.lib.format.read_magic(file)
+    if version != (1, 0):
+        raise ValueError(f"{member.filename!r} has an unknown array format {version}")
+    shape, column_major, dtype = np.lib.format.read_array_header_1_0(file)
+    if dtype.kind not in "fiu":
+        raise ValueError(f"{member.filename!r} holds {dtype}, not numbers")
+    if math.prod(shape) * dtype.itemsize != member.file_size - file.tell():
+        raise ValueError(f"{member.filename!r} is not of the size that its header claims")
+    return shape, column_major, dtype
+
+
+def _read_array(archive, member):
+    """One array of an `.npz` archive."""
+    with archive.open(member) as file:
+        shape, column_major, dtype = _parsed_header(file, member)
         # Read as bytes: a checksum of the archive covers them up to the last one.
         values = np.frombuffer(file.read(), dtype)
         return values.reshape(shape, order="F" if column_major else "C")

@@ -6,10 +6,11 @@ It knows no files. Whoever wants to save or draw something while it runs gives i
 import math
 import time
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
-from vae_nb.errors import TrainingDiverged
+from vae_nb.errors import ModelError, TrainingDiverged
 from vae_nb.metrics import kl_per_dimension, negative_elbo
 from vae_nb.optimizers import make_optimizer
 from vae_nb.random_streams import random_stream
@@ -52,6 +53,25 @@ class History:
 
     def __len__(self):
         return len(self.columns["epoch"])
+
+
+@dataclass
+class TrainingState:
+    """Where a training stands: with the pictures and the configuration, enough to go on to the bit.
+
+    Attributes
+    ----------
+    arrays : dict of str to ndarray
+        "parameters", the optimiser's own, the history's columns so far (HISTORY_COLUMNS), the
+        sums of the losses in the current epoch, the best parameters so far where they are kept.
+        The training's own arrays: they change with its next step.
+    position : dict
+        What JSON can say: the number of steps taken, the state of every stream of random numbers
+        that goes on, the best total and its epoch, and the seconds so far.
+    """
+
+    arrays: dict
+    position: dict
 
 
 def learning_rate_at(step, total_steps, training):
@@ -131,7 +151,16 @@ def clip_scale(norm, clip_norm):
 
 @worker_threads()
 def train(
-    vae, train_set, validation_set, training, batch_size=16, *, on_epoch_end=None, progress=True
+    vae,
+    train_set,
+    validation_set,
+    training,
+    batch_size=16,
+    *,
+    resume_from=None,
+    on_step_end=None,
+    on_epoch_end=None,
+    progress=True,
 ):
     """Train a VAE on a set of pictures.
 
@@ -145,6 +174,13 @@ def train(
     training : vae_nb.config.TrainingConfig
     batch_size : int
         Pictures in a step.
+    resume_from : TrainingState or None
+        Of a training with the same configuration and pictures: it goes on from there, and ends
+        with the weights that it would have had uninterrupted.
+    on_step_end : callable or None
+        Called as `on_step_end(state, epoch_ended)` after each step, after the last one of an epoch
+        when that epoch is in the history; `state()` is the `TrainingState`. What it raises ends
+        the training.
     on_epoch_end : callable or None
         Called as `on_epoch_end(vae, columns)` after each epoch, with the history's columns so
         far as lists. If it returns True, the training ends with this epoch.
@@ -159,6 +195,8 @@ def train(
     ------
     TrainingDiverged
         If the loss is no finite number any more.
+    ModelError
+        If the state to go on from cannot be one of this training.
     """
     started = time.perf_counter()
     vae.center_on(train_set.mean_image(vae.dtype))
@@ -168,19 +206,62 @@ def train(
     validation_noise = random_stream(training.seed, "validation").standard_normal(
         (len(validation_set), vae.latent_dim), vae.dtype
     )
-    total_steps = training.epochs * math.ceil(len(train_set) / batch_size)
+    steps_per_epoch = math.ceil(len(train_set) / batch_size)
+    total_steps = training.epochs * steps_per_epoch
     columns = {column: [] for column in HISTORY_COLUMNS}
     patience = training.early_stopping_patience
     may_end_early = patience is not None or on_epoch_end is not None
     best_parameters = vae.parameters.copy() if may_end_early else None
     step, best_total, best_epoch = 0, math.inf, None
+    sums = np.zeros(3)  # total, reconstruction and KL of the epoch's pictures so far
+
+    if resume_from is not None:
+        arrays, position = resume_from.arrays, resume_from.position
+        step = position["step"]
+        if len(arrays["epoch"]) != step // steps_per_epoch:
+            raise ModelError(f"A state after {step} steps is not one of this training.")
+        started -= position["seconds"]
+        vae.parameters[:] = arrays["parameters"]
+        optimizer.restore(arrays, step)
+        batch_stream.bit_generator.state = position["batches"]
+        noise_stream.bit_generator.state = position["noise"]
+        columns = {column: arrays[column].tolist() for column in HISTORY_COLUMNS}
+        sums[:] = arrays["sums"]
+        if may_end_early and "best_parameters" in arrays:
+            best_total, best_epoch = position["best_total"], position["best_epoch"]
+            best_parameters[:] = arrays["best_parameters"]
+
+    def state():
+        arrays = {"parameters": vae.parameters, "sums": sums, **optimizer.arrays()}
+        arrays |= {column: np.array(values) for column, values in columns.items()}
+        if best_epoch is not None:
+            arrays["best_parameters"] = best_parameters
+        position = {
+            "step": step,
+            "batches": epoch_start,
+            "noise": noise_stream.bit_generator.state,
+            "best_total": None if best_epoch is None else best_total,
+            "best_epoch": best_epoch,
+            "seconds": time.perf_counter() - started,
+        }
+        return TrainingState(arrays, position)
 
     from tqdm.auto import tqdm  # slow to import in a notebook, where it brings widgets
 
-    epochs = tqdm(range(1, training.epochs + 1), "Training", unit="epoch", disable=not progress)
+    stop, epoch = False, step // steps_per_epoch
+    epochs = tqdm(
+        range(epoch + 1, training.epochs + 1),
+        "Training",
+        unit="epoch",
+        initial=epoch,
+        total=training.epochs,
+        disable=not progress,
+    )
+    # An epoch that was begun is drawn again, and the pictures of its steps are left out.
+    epoch_start = batch_stream.bit_generator.state
     for epoch in epochs:
-        sums = np.zeros(3)
-        for x in train_set.batches(batch_size, batch_stream, vae.dtype):
+        batches = train_set.batches(batch_size, batch_stream, vae.dtype)
+        for x in islice(batches, step % steps_per_epoch, None):
             noise = noise_stream.standard_normal((len(x), vae.latent_dim), vae.dtype)
             learning_rate = learning_rate_at(step, total_steps, training)
             kl_weight = kl_weight_at(step, total_steps, training)
@@ -195,6 +276,8 @@ def train(
                     vae.scale_gradients(clip_scale(norm, training.gradient_clip_norm))
                 optimizer.update(vae.gradient_blocks, learning_rate)
             sums += np.array(loss) * len(x)
+            if on_step_end is not None and step % steps_per_epoch:
+                on_step_end(state, epoch_ended=False)
 
         with np.errstate(over="ignore", invalid="ignore"):
             reconstruction, kl = negative_elbo(vae, validation_set, validation_noise)
@@ -205,9 +288,9 @@ def train(
         row = (epoch, learning_rate, kl_weight, *train_losses, total, reconstruction, kl)
         for column, value in zip(HISTORY_COLUMNS, row, strict=True):
             columns[column].append(value)
+        sums[:], epoch_start = 0, batch_stream.bit_generator.state
         losses = f"loss {train_losses[0]:.0f}, held-out {total:.0f} nats"
         epochs.set_postfix_str(losses, refresh=False)
-        stop = on_epoch_end is not None and on_epoch_end(vae, columns) is True
 
         # Totals are comparable only at one KL weight: the final one, after the warm-up.
         if may_end_early and kl_weight == training.kl_weight:
@@ -215,6 +298,10 @@ def train(
                 best_total, best_epoch, best_parameters[:] = total, epoch, vae.parameters
             elif patience is not None and epoch - best_epoch >= patience:
                 stop = True
+        if on_step_end is not None and not stop:
+            on_step_end(state, epoch_ended=True)
+        if on_epoch_end is not None and on_epoch_end(vae, columns) is True:
+            stop = True
         if stop:
             break
 

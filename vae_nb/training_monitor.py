@@ -4,7 +4,6 @@ import asyncio
 import base64
 import functools
 import io
-import signal
 import threading
 import time
 
@@ -13,6 +12,8 @@ import numpy as np
 
 from vae_nb import figures
 from vae_nb.controls import Button, Picture, Status
+from vae_nb.errors import Interrupted
+from vae_nb.interruption import hold_signals
 
 PICTURES = 4
 SCREEN = 640  # pixels on the screen, of the pictures' longer side
@@ -58,7 +59,8 @@ class TrainingMonitor(widgets.VBox):
     async def watch(self, train, *arguments, on_epoch_end=None, **options):
         """Run a training in a thread of its own, so that the kernel can listen to the button.
 
-        Interrupting the kernel does what the button does.
+        The button keeps the result. Interrupting the kernel ends the training after its current
+        step: `vae_nb.train_and_save` leaves a checkpoint then, from which it can go on.
 
         Parameters
         ----------
@@ -75,19 +77,22 @@ class TrainingMonitor(widgets.VBox):
         """
 
         def after_epoch(vae, columns):
+            if held.number is not None:
+                raise Interrupted(f"Interrupted after epoch {columns['epoch'][-1]}.")
             others_stop = on_epoch_end is not None and on_epoch_end(vae, columns) is True
             return self(vae, columns) or others_stop
 
         call = functools.partial(train, *arguments, on_epoch_end=after_epoch, **options)
         self._stop.clear()
         self.stop_button.disabled, self.status.text = False, ""
-        loop = asyncio.get_running_loop()
-        # ipykernel 7.4 does not interrupt a cell that awaits, and no one could the thread.
-        before = signal.signal(signal.SIGINT, lambda *_: loop.call_soon_threadsafe(self.stop))
         try:
-            result = await asyncio.to_thread(call)
+            # ipykernel 7.4 does not interrupt a cell that awaits, and no one could the thread.
+            with hold_signals() as held:
+                result = await asyncio.to_thread(call)
+        except Interrupted as interrupted:
+            self.status.text = str(interrupted)
+            raise
         finally:
-            signal.signal(signal.SIGINT, before)
             self.stop_button.disabled = True
         history = getattr(result, "history", result)
         self._draw(history.saved_epoch)

@@ -1,26 +1,31 @@
 """An output folder: where things lie in it, and the trained model that it holds."""
 
 import json
-import platform
 import shutil
-from contextlib import suppress
+import time
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from importlib.metadata import version
 
-import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from vae_nb.config import Config, config_from_dict
-from vae_nb.errors import ConfigError, ModelError
-from vae_nb.files import atomic_path, make_folder
-from vae_nb.images import ImageSet, load_images
+from vae_nb.config import Config
+from vae_nb.errors import FilesError, Interrupted, ModelError
+from vae_nb.files import PARTS, atomic_path, make_folder, sole_writer
+from vae_nb.images import ImageSet, load_images, skipped_lines
+from vae_nb.interruption import hold_signals
 from vae_nb.metrics import evaluate
-from vae_nb.model import VAE, layer_shapes
+from vae_nb.model import VAE
+from vae_nb.model_files import (
+    load_checkpoint,
+    load_origin,
+    read_model,
+    save_checkpoint,
+    save_model,
+)
 from vae_nb.paths import from_project_root
 from vae_nb.random_streams import random_stream
-from vae_nb.storage import load_arrays, save_arrays
 from vae_nb.threads import blas_libraries
-from vae_nb.training import HISTORY_COLUMNS, History, train
+from vae_nb.training import History, train
 
 # What may differ between the configuration asked for and a saved model's: the pictures
 # themselves are compared, and how often a training is saved changes no weight.
@@ -39,7 +44,7 @@ class Workspace:
 
     Attributes
     ----------
-    folder, images, models, notebooks, model_path, metrics_path : Path
+    folder, images, models, notebooks, model_path, checkpoint_path, metrics_path : Path
     """
 
     def __init__(self, output_dir="output"):
@@ -48,7 +53,29 @@ class Workspace:
         self.models = self.folder / "models"
         self.notebooks = self.folder / "notebooks"
         self.model_path = self.models / "vae.npz"
+        self.checkpoint_path = self.models / "checkpoint.npz"
         self.metrics_path = self.folder / "metrics.json"
+
+    @contextmanager
+    def sole_writer(self, wait=False):
+        """Within it no other process runs notebooks or trains into this folder.
+
+        Parameters
+        ----------
+        wait : bool
+            Whether to wait for another process, and say so, or to give up at once.
+
+        Raises
+        ------
+        FilesError
+            If another process does; it is named. If the folder cannot be written.
+        """
+        with sole_writer(self.folder, wait):
+            make_folder(self.models)  # better refused now than after a training
+            with suppress(OSError):
+                for part in self.models.glob(PARTS):
+                    part.unlink()
+            yield
 
     def save_figure(self, figure, name):
         """Save a picture to the workspace's `images` folder.
@@ -176,122 +203,22 @@ def blas_description():
     return {"blas": " ".join(filter(None, parts)), "threads": library["num_threads"]}
 
 
-def save_model(path, vae, history, config, fingerprint="", metrics=None):
-    """Save a trained model: one file is enough to go on.
-
-    Parameters
-    ----------
-    path : str or Path
-    vae : vae_nb.VAE
-    history : vae_nb.History
-    config : vae_nb.Config
-    fingerprint : str
-        `ImageSet.fingerprint` of the pictures that it was trained on.
-    metrics : dict or None
-
-    Raises
-    ------
-    FilesError
-        If the file cannot be written; what was at `path` is still there then.
-    """
-    arrays = vae.named_parameters() | {"mean_image": vae.mean_image}
-    arrays |= {f"history_{column}": values for column, values in history.columns.items()}
-    metadata = {
-        "config": config.to_dict(),
-        "image_shape": vae.image_shape,
-        "fingerprint": fingerprint,
-        "metrics": metrics,
-        "saved_epoch": history.saved_epoch,
-        "seconds": history.seconds,
-        "versions": {
-            "vae_nb": version("emoji-vae-notebooks"),
-            "numpy": np.__version__,
-            "python": platform.python_version(),
-        },
-    }
-    save_arrays(path, arrays, metadata)
-
-
-def load_model(path):
-    """Load a trained model.
-
-    Parameters
-    ----------
-    path : str or Path
-        A relative path starts at the project's root.
-
-    Returns
-    -------
-    vae : vae_nb.VAE
-    history : vae_nb.History
-    config : vae_nb.Config
-
-    Raises
-    ------
-    ModelError
-        If the file is missing, damaged or not a saved model.
-    """
-    return _read_model(from_project_root(path))[:3]
-
-
-def _read_model(path):
-    """A saved model's VAE, history and configuration, its pictures' fingerprint, its metrics."""
-    arrays, metadata = load_arrays(path)
-    try:
-        config = config_from_dict(metadata["config"], source="its configuration")
-        image_shape = config.data.image_shape
-        if tuple(metadata["image_shape"]) != image_shape:
-            raise ModelError(
-                f"{path} is not a saved model: its pictures of shape {metadata['image_shape']} "
-                f"are not those of its configuration, {image_shape}."
-            )
-        expected = {"mean_image": (int(np.prod(image_shape)),)}
-        for name, inputs, units, _ in layer_shapes(config.model, image_shape):
-            expected |= {f"{name}.weights": (inputs, units), f"{name}.biases": (units,)}
-        dtype = arrays["mean_image"].dtype
-        for name in expected:
-            if name not in arrays:
-                raise ModelError(f"{path} is not a saved model of this version: it has no {name}.")
-            if arrays[name].dtype != dtype or dtype not in (np.float32, np.float64):
-                raise ModelError(
-                    f"{path} is not a saved model: mean_image and {name} are of {dtype} and "
-                    f"{arrays[name].dtype}, not both of float32 or float64."
-                )
-        epochs = len(arrays["history_epoch"])
-        expected |= {f"history_{column}": (epochs,) for column in HISTORY_COLUMNS}
-        for name, shape in expected.items():
-            if arrays[name].shape != shape:
-                raise ModelError(
-                    f"{path} is not a saved model: {name} has shape {arrays[name].shape} where "
-                    f"its configuration has {shape}."
-                )
-            if not np.all(np.isfinite(arrays[name])):
-                raise ModelError(f"{path} cannot be used: {name} has values that are no numbers.")
-        vae = VAE(config.model, image_shape, dtype=dtype)
-        for name, parameter in vae.named_parameters().items():
-            parameter[:] = arrays[name]
-        vae.mean_image[:] = arrays["mean_image"]
-        columns = {column: arrays[f"history_{column}"] for column in HISTORY_COLUMNS}
-        history = History(columns, int(metadata["saved_epoch"]), float(metadata["seconds"]))
-        fingerprint, metrics = metadata["fingerprint"], metadata["metrics"]
-    except ConfigError as error:
-        reasons = " ".join(error.errors)
-        raise ModelError(f"{path} is not a saved model: {reasons}") from None
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise ModelError(f"{path} is not a saved model: {error!r} in its description.") from None
-    return vae, history, config, fingerprint, metrics
-
-
-def train_and_save(config, output_dir="output", *, on_epoch_end=None, progress=True):
+def train_and_save(config, output_dir="output", *, resume=False, on_epoch_end=None, progress=True):
     """Train a VAE as the configuration says, and save it with its figures.
 
     A saved model of another configuration, or of other pictures, is kept beside the new one.
+    Every `training.checkpoint_seconds` the training's state is saved as a checkpoint, which goes
+    when the model is there. An interrupt or SIGTERM ends the training after the current step
+    with a checkpoint.
 
     Parameters
     ----------
     config : vae_nb.Config
     output_dir : str or Path
         A relative path starts at the project's root.
+    resume : bool
+        Whether to go on from the checkpoint, if there is one: the weights are in the end those of
+        an uninterrupted training.
     on_epoch_end : callable or None
         As `vae_nb.train` takes it.
     progress : bool
@@ -303,16 +230,25 @@ def train_and_save(config, output_dir="output", *, on_epoch_end=None, progress=T
 
     Raises
     ------
+    Interrupted
+        If the training was interrupted.
     VaeNbError
-        If pictures, training or the output folder fail; what was saved before is still there.
+        If pictures, training or the output folder fail, another process trains into the folder,
+        or the checkpoint is of another training.
     """
-    return _train_and_save(config, Workspace(output_dir), _load(config), on_epoch_end, progress)
+    workspace = Workspace(output_dir)
+    images = _load(config)
+    with workspace.sole_writer():
+        state = find_checkpoint(config, output_dir, images) if resume else None
+        return _train_and_save(config, workspace, images, state, on_epoch_end, progress)
 
 
 def load_or_train(config, output_dir="output", *, progress=True):
-    """The trained model of a configuration: the saved one if it is that, else a new one.
+    """The saved model, if it is the one asked for; otherwise one is trained and saved.
 
-    It prints which of the two it does, and why.
+    It is the one asked for if its configuration and its pictures are, whatever their folder is
+    called. If not, what differs is said, and the earlier model is kept beside the new one. A
+    training that was interrupted goes on.
 
     Parameters
     ----------
@@ -333,53 +269,142 @@ def load_or_train(config, output_dir="output", *, progress=True):
     """
     workspace = Workspace(output_dir)
     images = _load(config)
-    if not workspace.model_path.exists():
-        print(f"There is no saved model {workspace.model_path} yet: training one.")
-        return _train_and_save(config, workspace, images, None, progress)
+    run = _saved_run(config, workspace, images)
+    if run is not None:
+        workspace.save_metrics(run.metrics)
+        return run
+    with workspace.sole_writer():
+        state = None
+        if workspace.checkpoint_path.exists():
+            with suppress(ModelError):  # another training's, or damaged: in nobody's way
+                state = find_checkpoint(config, output_dir, images)
+        return _train_and_save(config, workspace, images, state, None, progress)
+
+
+def _saved_run(config, workspace, images):
+    """The saved model with all that belongs to it, or None after saying why it does not count."""
+    path = workspace.model_path
+    if not path.exists():
+        print(f"There is no saved model {path} yet: training one.")
+        return None
     try:
-        vae, history, saved_config, fingerprint, metrics = _read_model(workspace.model_path)
+        vae, history, saved_config, fingerprint, metrics = read_model(path)
     except ModelError as error:
         print(f"{error} Training a new one.")
-        return _train_and_save(config, workspace, images, None, progress)
+        return None
     differences = _differences(saved_config, fingerprint, config, images)
     if differences:
         print(f"The saved model differs in {', '.join(differences)}: training a new one.")
-        return _train_and_save(config, workspace, images, None, progress)
-    epochs = f"{len(history)} of at most {config.training.epochs} epochs"
-    print(f"Loaded {workspace.model_path}, trained for {epochs}.")
+        return None
+    print(f"Loaded {path}, trained for {len(history)} of at most {config.training.epochs} epochs.")
     sets = images.split(config.data.validation_split, config.training.seed)
     metrics = metrics or _measure(vae, history, images, *sets, config.training.seed)
-    workspace.save_metrics(metrics)
     return TrainedRun(config, *sets, vae, history, metrics)
+
+
+def find_checkpoint(config, output_dir, images):
+    """Where an interrupted training of a configuration stood, if there was one.
+
+    Parameters
+    ----------
+    config : vae_nb.Config
+    output_dir : str or Path
+    images : vae_nb.ImageSet
+
+    Returns
+    -------
+    vae_nb.training.TrainingState or None
+
+    Raises
+    ------
+    ModelError
+        If the checkpoint is of another configuration or of other pictures, or damaged.
+    """
+    path = Workspace(output_dir).checkpoint_path
+    if not path.exists():
+        print(f"There is no checkpoint {path}: training from epoch 1.")
+        return None
+    differences = _differences(*load_origin(path), config, images)
+    if differences:
+        raise ModelError(
+            f"The checkpoint {path} is of another training, which differs in "
+            f"{', '.join(differences)}. Ask for that one to resume it; without resuming, the "
+            "checkpoint is kept beside the new one."
+        )
+    state = load_checkpoint(path)
+    epoch, epochs = _epoch_of(state, config), config.training.epochs
+    print(f"Going on from {path} in epoch {epoch} of {epochs}.")
+    return state
 
 
 def _load(config):
     """All pictures of a configuration; those that were skipped are named."""
     images = load_images(config.data)
-    for path, reason in images.skipped:
-        print(f"Skipped {path}: {reason}")
+    for line in skipped_lines(images):
+        print(f"Skipped {line}")
     return images
 
 
-def _train_and_save(config, workspace, images, on_epoch_end, progress):
-    make_folder(workspace.models)  # better refused now than after the training
-    seed = config.training.seed
+def _train_and_save(config, workspace, images, state, on_epoch_end, progress):
+    seed, fingerprint = config.training.seed, images.fingerprint()
     train_set, validation_set = images.split(config.data.validation_split, seed)
     vae = VAE(config.model, config.data.image_shape, random_stream(seed, "weights"))
-    history = train(
-        vae,
-        train_set,
-        validation_set,
-        config.training,
-        config.data.batch_size,
-        on_epoch_end=on_epoch_end,
-        progress=progress,
-    )
-    metrics = _measure(vae, history, images, train_set, validation_set, seed)
-    _keep_other_model(workspace.model_path, config, images)
-    save_model(workspace.model_path, vae, history, config, images.fingerprint(), metrics)
-    workspace.save_metrics(metrics)
+    with hold_signals() as held:
+        history = train(
+            vae,
+            train_set,
+            validation_set,
+            config.training,
+            config.data.batch_size,
+            resume_from=state,
+            on_step_end=_Checkpoints(workspace.checkpoint_path, config, images, held),
+            on_epoch_end=on_epoch_end,
+            progress=progress,
+        )
+        metrics = _measure(vae, history, images, train_set, validation_set, seed)
+        metrics["resumed_at"] = None if state is None else _epoch_of(state, config)
+        _keep_other(workspace.model_path, config, images)
+        save_model(workspace.model_path, vae, history, config, fingerprint, metrics)
+        workspace.save_metrics(metrics)
+        if not _is_other(workspace.checkpoint_path, config, images):
+            workspace.checkpoint_path.unlink(missing_ok=True)
+        if held.number is not None:
+            raise Interrupted(f"Interrupted when the model was trained: {workspace.model_path}.")
     return TrainedRun(config, train_set, validation_set, vae, history, metrics)
+
+
+def _epoch_of(state, config):
+    """The epoch that a training goes on in, counted from 1."""
+    return min(len(state.arrays["epoch"]) + 1, config.training.epochs)
+
+
+class _Checkpoints:
+    """Saves a training's state at an interval, and when a signal came, which then ends it."""
+
+    def __init__(self, path, config, images, held):
+        self.path, self.config, self.images, self.held = path, config, images, held
+        self.saved_at = time.monotonic()
+        self.is_ours = False
+
+    def __call__(self, state, epoch_ended):
+        seconds = self.config.training.checkpoint_seconds
+        due = epoch_ended if seconds == 0 else time.monotonic() - self.saved_at >= seconds
+        if not due and self.held.number is None:
+            return
+        self.saved_at = time.monotonic()
+        try:
+            if not self.is_ours:
+                _keep_other(self.path, self.config, self.images)
+            save_checkpoint(self.path, state(), self.config, self.images.fingerprint())
+            self.is_ours = True
+            where = f"resume goes on from there: {self.path}"
+        except FilesError as error:  # the training is worth more than a copy of it
+            print(f"{error} The training goes on without this checkpoint.")
+            where = "no checkpoint could be written"
+        if self.held.number is not None:
+            epoch = _epoch_of(state(), self.config)
+            epochs = self.config.training.epochs
+            raise Interrupted(f"Interrupted in epoch {epoch} of {epochs}; {where}.")
 
 
 def _measure(vae, history, images, train_set, validation_set, seed):
@@ -388,6 +413,7 @@ def _measure(vae, history, images, train_set, validation_set, seed):
         "parameters": vae.parameters.size,
         "epochs": len(history),
         "training_seconds": round(history.seconds, 1),
+        "resumed_at": None,
         **evaluate(vae, train_set, validation_set, seed),
         "images": {
             "training": len(train_set),
@@ -406,17 +432,22 @@ def _differences(saved_config, fingerprint, config, images):
     return differences
 
 
-def _keep_other_model(path, config, images):
-    """Copy a saved model that the new one will replace, unless it is of the same origin."""
-    if not path.exists():
+def _is_other(path, config, images):
+    """Whether a file is there that is not known to be of the same origin."""
+    try:
+        return bool(_differences(*load_origin(path), config, images))
+    except ModelError:  # whatever it is, it is not ours to destroy
+        return path.exists()
+
+
+def _keep_other(path, config, images):
+    """Copy a saved file that a new one will replace, unless it is of the same origin."""
+    if not _is_other(path, config, images):
         return
-    with suppress(ModelError):  # whatever else it is, it is not ours to destroy
-        _, _, saved_config, fingerprint, _ = _read_model(path)
-        if not _differences(saved_config, fingerprint, config, images):
-            return
     number = 1
     while (kept := path.with_name(f"{path.stem}_{number}{path.suffix}")).exists():
         number += 1
     with atomic_path(kept) as temporary:
         shutil.copyfile(path, temporary)
-    print(f"The earlier model, of another configuration, is kept as {kept}.")
+    what = {"vae": "model"}.get(path.stem, path.stem)
+    print(f"The earlier {what}, of another configuration, is kept as {kept}.")
