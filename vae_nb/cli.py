@@ -13,7 +13,14 @@ from threading import Thread
 import click
 
 from vae_nb.config import load_config, parse_override
-from vae_nb.errors import ConfigError, FilesError, ImagesError, Interrupted, VaeNbError
+from vae_nb.errors import (
+    ConfigError,
+    FilesError,
+    ImagesError,
+    Interrupted,
+    ModelError,
+    VaeNbError,
+)
 from vae_nb.images import load_images, skipped_lines
 from vae_nb.model import count_parameters
 from vae_nb.paths import PROJECT_ROOT
@@ -25,7 +32,7 @@ from vae_nb.series import (
 )
 from vae_nb.workspace import Workspace, find_checkpoint, load_or_train
 
-BAD_INPUT = (ConfigError, ImagesError, FilesError)
+BAD_INPUT = (ConfigError, ImagesError, FilesError, ModelError)
 FLOAT32_BYTES = 4
 EXIT_OF_SIGNAL = 128  # and the signal's number, as shells have it
 
