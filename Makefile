@@ -3,7 +3,8 @@
 # make app        the latent explorer alone, in a browser, for a projector
 # make class      the project without the exercises' solutions: dist/emoji-vae-class.zip
 # make test       style, unit tests, notebooks
-# make test-long  what takes longer: 2000 examples for each property, every configuration (hours)
+# make test-long  what takes longer: 2000 examples for each property, 500 kills, every
+#                 configuration (hours)
 # make bench      vae_nb beside PyTorch and JAX: step, training, memory (about twenty minutes)
 # make variants   train every shipped configuration; the table in docs/
 # make trade-off  other activations and KL weights than the default's; the figure in docs/
@@ -35,7 +36,7 @@ test: $(VENV)/ready-test
 
 test-long: $(VENV)/ready-test
 	$(BIN)/python -m pytest --hypothesis-profile=long -m "not long" \
-		tests/test_config.py tests/test_images.py tests/test_losses.py
+		tests/test_config.py tests/test_fuzz.py tests/test_images.py tests/test_losses.py
 	$(BIN)/python -m pytest -m long
 
 bench: $(VENV)/ready-bench

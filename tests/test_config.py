@@ -636,6 +636,8 @@ def test_the_import_leaves_the_json_libraries_for_later():
 
 # Properties
 
+AT_LEAST_200 = max(200, settings().max_examples)
+
 layers = st.lists(
     st.fixed_dictionaries(
         {"units": st.integers(1, 65536), "activation": st.sampled_from(ACTIVATIONS)}
@@ -700,7 +702,7 @@ nearly_legal = st.fixed_dictionaries(
 
 
 @given(legal_values)
-@settings(deadline=None)
+@settings(max_examples=AT_LEAST_200)
 def test_a_legal_configuration_survives_the_way_through_json(values):
     config = config_from_dict(values)
     back = config_from_dict(json.loads(json.dumps(config.to_dict(), allow_nan=False)))
@@ -717,7 +719,7 @@ def outcome(function, *arguments, **keywords):
 
 
 @given(any_json | nearly_legal)
-@settings(deadline=None)
+@settings(max_examples=AT_LEAST_200)
 def test_any_json_is_a_configuration_or_a_config_error(values):
     result = outcome(config_from_dict, values)
     if isinstance(result, Config):
@@ -730,19 +732,19 @@ def test_any_json_is_a_configuration_or_a_config_error(values):
 @given(
     st.binary() | st.text().map(str.encode) | any_json.map(lambda value: json.dumps(value).encode())
 )
-@settings(deadline=None)
+@settings(max_examples=AT_LEAST_200)
 def test_any_bytes_are_a_configuration_or_a_config_error(tmp_path_factory, content):
     outcome(load_config, written(tmp_path_factory.getbasetemp(), content, "any.json"))
 
 
 @given(st.dictionaries(st.sampled_from([*CASES, "x", "data.x"]) | st.text(), any_json, max_size=4))
-@settings(deadline=None)
+@settings(max_examples=AT_LEAST_200)
 def test_any_overrides_give_a_configuration_or_a_config_error(overrides):
     outcome(load_config, overrides=overrides)
 
 
 @given(any_text)
-@settings(deadline=None)
+@settings(max_examples=AT_LEAST_200)
 def test_any_text_is_an_override_or_a_config_error(text):
     refused = isinstance(outcome(parse_override, text), ConfigError)
     assert refused == ("=" not in text or not text.partition("=")[0].strip())

@@ -156,7 +156,7 @@ def config_from_dict(values, source="the configuration", overrides=None):
     """
     overrides = {} if overrides is None else overrides
     if not isinstance(overrides, dict):
-        raise _error([f"overrides is {_shown(overrides)}; allowed is an object of key paths."])
+        raise ConfigError(f"overrides is {_shown(overrides)}; allowed is an object of key paths.")
     errors = []  # (key path, what is wrong with it)
     legal = _keys(_schema())
     for path, value in overrides.items():
@@ -168,10 +168,12 @@ def config_from_dict(values, source="the configuration", overrides=None):
             errors.append((path, _unknown_key(f"{path}", legal, known or _schema()["properties"])))
     complete = _complete(_schema(), values, "", errors)
     if errors:
-        raise _error(
-            f"{'overrides' if _is_within(path, overrides) else source}: "
-            f"{path or 'the top level'} {what}"
-            for path, what in errors
+        raise ConfigError(
+            *(
+                f"{'overrides' if _is_within(path, overrides) else source}: "
+                f"{path or 'the top level'} {what}"
+                for path, what in errors
+            )
         )
     given = values.get("model", {})
     if "encoder_layers" in given and "decoder_layers" not in given:
@@ -200,7 +202,7 @@ def parse_override(text):
     key, equals, value = text.partition("=")
     key = key.strip()
     if not equals or not key:
-        raise _error([f"{_shown(text)} is no override; allowed is key=value."])
+        raise ConfigError(f"{_shown(text)} is no override; allowed is key=value.")
     try:
         return key, _parsed(value)
     except (ValueError, RecursionError):
@@ -214,20 +216,20 @@ def _read(path):
         with file.open("rb") as opened:
             content = opened.read(MOST_BYTES + 1)
         if len(content) > MOST_BYTES:
-            raise _error([f"{path} has more than {MOST_BYTES:,} bytes; no configuration has."])
+            raise ConfigError(f"{path} has more than {MOST_BYTES:,} bytes; no configuration has.")
         text = content.decode("utf-8-sig")
     except (OSError, ValueError, RuntimeError) as error:  # missing, not UTF-8, ~nobody
         reason = str(getattr(error, "strerror", None) or error).rstrip(".")
-        raise _error([f"{file} cannot be read: {reason}; allowed is a JSON file."]) from None
+        raise ConfigError(f"{file} cannot be read: {reason}; allowed is a JSON file.") from None
     if not text.strip():
-        raise _error([f"{path} is empty; allowed is {_schema()['errorMessage']}."])
+        raise ConfigError(f"{path} is empty; allowed is {_schema()['errorMessage']}.")
     try:
         return _parsed(text)
     except RecursionError:
-        raise _error([f"{path} is nested too deeply to be a configuration."]) from None
+        raise ConfigError(f"{path} is nested too deeply to be a configuration.") from None
     except ValueError as error:
         what = re.sub(r"<string>:(\d+) (.*) at column (\d+)", r"line \1, column \3: \2", str(error))
-        raise _error([f"{path}: {what}."]) from None
+        raise ConfigError(f"{path}: {what}.") from None
 
 
 def _parsed(text):
@@ -355,12 +357,3 @@ def _shown(value):
     except (TypeError, ValueError, RecursionError):  # odd keys, cycles, endless digits or depth
         text = f"a value of type {type(value).__name__}"
     return text if len(text) <= 60 else f"{text[:57]}…"
-
-
-def _error(sentences):
-    # In JSON's strings a line break is legal, and a lone surrogate, which cannot be printed.
-    lines = (text.replace("\n", "\\n") for text in sentences)
-    errors = [line.encode("utf-8", "backslashreplace").decode("utf-8") for line in lines]
-    error = ConfigError("\n".join(errors))
-    error.errors = errors
-    return error

@@ -1,12 +1,31 @@
 """The one family of errors that a reader's mistake can raise."""
 
+import re
+
+# Control characters, line ends, and the surrogates that stand for bytes that are no UTF-8.
+UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+def printable(value):
+    """Text in one line that any terminal and file can take, whatever a file or its name holds."""
+    return UNPRINTABLE.sub(lambda match: ascii(match[0])[1:-1], str(value))
+
 
 class VaeNbError(Exception):
     """A mistake in what the package was given, told in one sentence.
 
     The message says what is wrong, where (a key path or a file), what was found and what is
     allowed. Everything else that is raised is a bug of the package.
+
+    Parameters
+    ----------
+    sentences : str
+        A line of the message each.
     """
+
+    def __init__(self, *sentences):
+        self.errors = [printable(sentence) for sentence in sentences]
+        super().__init__("\n".join(self.errors))
 
     def _render_traceback_(self):
         # IPython and ipykernel ask for this method: a notebook shows the sentence alone.

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from vae_nb.errors import ImagesError
+from vae_nb.errors import ImagesError, printable
 from vae_nb.paths import from_project_root
 from vae_nb.random_streams import random_stream
 
@@ -24,8 +24,6 @@ REASONS_IN_LIST = 20
 # Decoding takes up to some 20 bytes for a pixel (WebP), and the file's bytes: below a gigabyte.
 MOST_PIXELS = 40_000_000
 MOST_BYTES = 200_000_000
-# Control characters, line ends, and the surrogates that stand for bytes that are no UTF-8.
-UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 @dataclass(frozen=True, eq=False)
@@ -240,10 +238,10 @@ def load_images(data_config):
             pixels[len(names)] = _load_picture(path, *shape[1:])
         # Pillow's decoders meet damaged files with exceptions of nearly every class.
         except Exception as error:
-            skipped.append((_printable(path), _reason(error)))
+            skipped.append((printable(path), _reason(error)))
         else:
-            names.append(_printable(path.stem))
-            labels.append(_printable(label))
+            names.append(printable(path.stem))
+            labels.append(printable(label))
     if not names:
         raise ImagesError(_nothing_loaded(folders, skipped))
     return ImageSet(pixels[: len(names)], tuple(names), tuple(labels), tuple(skipped))
@@ -281,7 +279,7 @@ def _find_files(folders):
     files, skipped = {}, []  # files by real path: one that two folders share is loaded once
 
     def note(error):
-        skipped.append((_printable(error.filename), _reason(error)))
+        skipped.append((printable(error.filename), _reason(error)))
 
     roots = [os.path.join(os.path.realpath(folder), "") for folder in folders]
     for folder in folders:
@@ -290,7 +288,7 @@ def _find_files(folders):
             folder_names[:] = sorted(name for name in folder_names if not name.startswith("."))
             links = filter(os.path.islink, (os.path.join(parent, name) for name in folder_names))
             skipped += [
-                (_printable(path), "it is a link to a folder, which is not followed")
+                (printable(path), "it is a link to a folder, which is not followed")
                 for path in links
             ]
             found += [
@@ -302,7 +300,7 @@ def _find_files(folders):
             path = folder / relative
             real_path = os.path.realpath(path)
             if not real_path.startswith(tuple(roots)):
-                skipped.append((_printable(path), "it is a link that leads out of the folder"))
+                skipped.append((printable(path), "it is a link that leads out of the folder"))
                 continue
             label = "/".join(relative.parent.parts) or folder.resolve().name
             files.setdefault(real_path, (path, label))
@@ -377,17 +375,12 @@ def _reason(error):
         return "it does not fit into this machine's memory"
     if isinstance(error, OSError) and error.strerror:
         return f"the system says: {error.strerror}"
-    message = re.sub(r" at 0x[0-9a-fA-F]+", "", _printable(error))  # an address differs each time
+    message = re.sub(r" at 0x[0-9a-fA-F]+", "", printable(error))  # an address differs each time
     return f"it cannot be decoded ({message or type(error).__name__})"
 
 
-def _printable(value):
-    """Text in one line that any terminal and file can take, whatever a file's name holds."""
-    return UNPRINTABLE.sub(lambda match: ascii(match[0])[1:-1], str(value))
-
-
 def _nothing_loaded(folders, skipped):
-    where = ", ".join(map(_printable, folders))
+    where = ", ".join(map(printable, folders))
     if not skipped:
         return f"There is no picture in {where}: no file ends in one of {', '.join(SUFFIXES)}."
     reasons = "; ".join(f"{path}: {reason}" for path, reason in skipped[:REASONS_IN_ERROR])
