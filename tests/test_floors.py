@@ -58,6 +58,7 @@ HOMES = {
     "nbformat": {"series"},
     "click": {"cli"},
     "filelock": {"files"},
+    "psutil": {"files", "series"},
 }
 # The package exports its names lazily by `importlib`; it imports nothing itself.
 FILES = {path.stem: path for path in (ROOT / "vae_nb").glob("*.py") if path.stem != "__init__"}

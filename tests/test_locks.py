@@ -116,8 +116,15 @@ def test_a_model_is_loaded_while_another_process_writes(pictures, output):
 
 
 def test_what_a_killed_process_left_half_written_is_removed(pictures, output):
-    (output / "models").mkdir(parents=True)
-    (output / "models" / ".vae.123.partial.npz").write_bytes(b"half of a model")
+    with subprocess.Popen([sys.executable, "-c", ""]) as dead:
+        dead.wait()
+    parts = [f"models/.vae.{dead.pid}.partial.npz", f"..lock.{dead.pid}.partial.json"]
+    parts += [f"images/.a.b.{dead.pid}.partial.png", f"images/.a.{os.getpid()}.partial.png"]
+    parts += ["images/.mine.partial.png"]
+    for part in parts:
+        (output / part).parent.mkdir(parents=True, exist_ok=True)
+        (output / part).write_bytes(b"half of it")
     train_and_save(tiny_config(pictures), output, progress=False)
-    assert [path.name for path in (output / "models").iterdir()] == ["vae.npz"]
+    left = [path.relative_to(output).as_posix() for path in output.rglob("*partial*")]
+    assert sorted(left) == sorted(parts[3:])  # of a process that lives, and of another's making
     assert len(load_model(output / "models" / "vae.npz")[1]) == 3

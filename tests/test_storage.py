@@ -332,6 +332,38 @@ def test_a_directory_that_lies_about_sizes(path):
         load_model(path)
 
 
+BIG = 50_000_000  # bytes
+
+
+@pytest.mark.parametrize(
+    ("name", "refused"),
+    [("extra", False), ("output.weights", True), ("history_epoch", True), ("metadata", True)],
+)
+def test_what_no_model_has_takes_no_memory(path, name, refused):
+    arrays = dict(np.load(path))
+    np.savez(path, **arrays | {name: np.zeros(BIG, np.uint8)})
+    tracemalloc.start()
+    try:
+        assert loads_or_says_why(path) != refused
+        assert tracemalloc.get_traced_memory()[1] < BIG / 5
+    finally:
+        tracemalloc.stop()
+
+
+def test_two_arrays_of_one_name(path):
+    with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
+        archive.writestr("mean_image.npy", npy({}))
+    with pytest.raises(ModelError, match="two of its arrays have one name"):
+        load_model(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_named_pipe_does_not_block(tmp_path):
+    os.mkfifo(tmp_path / "vae.npz")
+    with pytest.raises(ModelError, match=r"vae\.npz: it is not a regular file\.$"):
+        load_model(tmp_path / "vae.npz")
+
+
 def test_a_file_larger_than_the_memory(path, monkeypatch):
     def no_memory(*_):
         raise MemoryError

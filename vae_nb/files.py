@@ -8,9 +8,9 @@ import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from vae_nb.errors import FilesError
+import psutil
 
-PARTS = ".*.partial*"  # what a killed process leaves of the file that it was writing
+from vae_nb.errors import FilesError
 
 
 def make_folder(path):
@@ -61,6 +61,20 @@ def atomic_path(path):
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def remove_parts(*folders):
+    """Remove what killed processes left in folders of files that they were writing.
+
+    Parameters
+    ----------
+    folders : Path
+    """
+    for folder in folders:
+        for part in folder.glob(".*.*.partial.*"):
+            with suppress(OSError, ValueError):
+                if not psutil.pid_exists(int(part.name.split(".")[-3])):
+                    part.unlink()
 
 
 def replace(temporary, path):

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from vae_nb.config import Config
 from vae_nb.errors import FilesError, Interrupted, ModelError
-from vae_nb.files import PARTS, atomic_path, make_folder, sole_writer
+from vae_nb.files import atomic_path, make_folder, remove_parts, sole_writer
 from vae_nb.images import ImageSet, load_images, skipped_lines
 from vae_nb.interruption import hold_signals
 from vae_nb.metrics import evaluate
@@ -72,9 +72,7 @@ class Workspace:
         """
         with sole_writer(self.folder, wait):
             make_folder(self.models)  # better refused now than after a training
-            with suppress(OSError):
-                for part in self.models.glob(PARTS):
-                    part.unlink()
+            remove_parts(self.folder, self.models, self.images, self.notebooks)
             yield
 
     def save_figure(self, figure, name):
