@@ -65,7 +65,7 @@ def test_shape_of_a_chapter(path):
     assert re.match(rf"# {path.name[:2]} · ", cells[0].source)
     (parameters,) = [cell for cell in cells if "parameters" in cell.metadata.get("tags", [])]
     names = re.findall(r"^(\w+) = ", parameters.source, re.MULTILINE)
-    own = {"04": ["watch"]}  # whether the training is drawn; nobody watches it in batch
+    own = {"04": ["watch", "resume"]}  # how it trains, which no other notebook asks
     assert names == ["config_path", "output_dir", "overrides", *own.get(path.name[:2], [])]
     for promise in ("What you will do", "What you will learn", "What you need", "Time"):
         assert f"**{promise}.**" in cells[0].source, promise
