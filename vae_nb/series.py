@@ -128,7 +128,7 @@ def run_series(
 def _interrupt_kernels():
     """Hand an interrupt on: kernels are in sessions of their own and do not hear the terminal."""
     for kernel in psutil.Process().children():
-        kernel.send_signal(signal.SIGINT)
+        kernel.send_signal(getattr(signal, "CTRL_C_EVENT", signal.SIGINT))  # Windows has the first
 
 
 def _execute(notebook, folder, parameters, held, progress):
