@@ -4,6 +4,7 @@ import io
 import json
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -454,11 +455,22 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
 
 def test_a_save_that_fails_leaves_nothing_behind(tmp_path, monkeypatch):
     explorer, _, _ = make_explorer(folder=tmp_path)
+    replace = os.replace
 
-    def full(*_):
-        raise OSError(28, "No space left on device")
+    def full(source, target):
+        if "explorer" in str(target):
+            raise OSError(28, "No space left on device")
+        replace(source, target)
 
     monkeypatch.setattr(os, "replace", full)
     explorer.save_button.click()
     assert "No space left on device" in explorer.status.text
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+
+
+def test_two_pages_that_save_at_once_take_two_numbers(tmp_path):
+    explorers = [make_explorer(folder=tmp_path)[0] for _ in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        paths = list(pool.map(lambda number: explorers[number % 2].save(), range(20)))
+    assert len(set(paths)) == 20
+    assert len(list(tmp_path.glob("explorer_*"))) == 40

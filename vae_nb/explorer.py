@@ -13,7 +13,7 @@ from PIL import Image
 from vae_nb import figures
 from vae_nb.controls import Button, Choice, Picture, PicturePicker, PlaneMap, Sliders, Status
 from vae_nb.errors import ModelError, VaeNbError
-from vae_nb.files import atomic_path
+from vae_nb.files import atomic_path, sole_writer
 from vae_nb.metrics import (
     ACTIVE_VARIANCE,
     active_units,
@@ -356,10 +356,6 @@ class LatentExplorer(widgets.VBox):
         FilesError
             If a file cannot be written.
         """
-        number = 1
-        while any(self._folder.glob(f"explorer_{number}.*")):
-            number += 1
-        path = self._folder / f"explorer_{number}.png"
         scale = int(max(1, self.picture.scale))
         pixels = self.pixels.repeat(scale, axis=0).repeat(scale, axis=1)
         facts = {
@@ -367,10 +363,15 @@ class LatentExplorer(widgets.VBox):
             "nearest": self._file_names[self._nearest],
             "norm": float(np.linalg.norm(self._z)),
         }
-        # Both are whole before one has its name.
-        with atomic_path(path) as picture, atomic_path(path.with_suffix(".json")) as vector:
-            Image.fromarray(pixels.squeeze()).save(picture)
-            vector.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        with sole_writer(self._folder, wait=True):  # another page would take the same number
+            number = 1
+            while any(self._folder.glob(f"explorer_{number}.*")):
+                number += 1
+            path = self._folder / f"explorer_{number}.png"
+            # Both are whole before one has its name.
+            with atomic_path(path) as picture, atomic_path(path.with_suffix(".json")) as vector:
+                Image.fromarray(pixels.squeeze()).save(picture)
+                vector.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
         return path
 
     def _save(self):

@@ -365,7 +365,8 @@ def _train_and_save(config, workspace, images, state, on_epoch_end, progress):
         save_model(workspace.model_path, vae, history, config, fingerprint, metrics)
         workspace.save_metrics(metrics)
         if not _is_other(workspace.checkpoint_path, config, images):
-            workspace.checkpoint_path.unlink(missing_ok=True)
+            with suppress(OSError):  # what stays is of use to nobody, and harms nobody
+                workspace.checkpoint_path.unlink(missing_ok=True)
         if held.number is not None:
             raise Interrupted(f"Interrupted when the model was trained: {workspace.model_path}.")
     return TrainedRun(config, train_set, validation_set, vae, history, metrics)
