@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from vae_nb.errors import FilesError
 from vae_nb.model_files import load_checkpoint, load_model, save_checkpoint, save_model
 from vae_nb.series import write_explorer_notebook
 from vae_nb.training import TrainingState
-from vae_nb.workspace import Workspace, train_and_save
+from vae_nb.workspace import Workspace, load_or_train, train_and_save
 
 
 class Faults:
@@ -222,10 +223,10 @@ except VaeNbError as error:
 """
 
 
-def train_again(config_path, output, preexec_fn=None):
+def train_again(config_path, output, preexec_fn=None, before=()):
     """In a process of its own, which may be limited."""
     process = subprocess.run(
-        [sys.executable, "-c", FULL, str(config_path), str(output)],
+        [*before, sys.executable, "-c", FULL, str(config_path), str(output)],
         capture_output=True,
         text=True,
         preexec_fn=preexec_fn,
@@ -257,29 +258,77 @@ def test_a_file_that_may_not_grow_leaves_the_model(pictures, output, config_path
     assert files_in(output) == before
 
 
-def test_a_full_disk_leaves_the_model(pictures, tmp_path, config_path):
+@pytest.fixture
+def disk(tmp_path):
+    """A real file system of 256 kB."""
     disk = tmp_path / "disk"
     disk.mkdir()
-    mounted = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(disk)]
+    command = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(disk)]
     try:
-        done = subprocess.run(mounted, capture_output=True, check=False).returncode == 0
+        mounted = subprocess.run(command, capture_output=True, check=False).returncode == 0
     except FileNotFoundError:
-        done = False
-    if not done:
+        mounted = False
+    if not mounted:
         pytest.skip("this user cannot mount a small disk here")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_full_disk_leaves_the_model(pictures, disk, config_path):
+    output = disk / "output"
+    run = train_and_save(tiny_config(pictures), output, progress=False)
+    with pytest.raises(OSError, match="No space left on device"):
+        (disk / "filler").write_bytes(bytes(2**20))
+    before = files_in(output)
+    sentence = train_again(config_path, output)
+    assert sentence.startswith("FilesError: Cannot write ")
+    assert sentence.endswith(": No space left on device.")
+    assert files_in(output) == before
+    (disk / "filler").unlink()
+    assert train_again(config_path, output).startswith("The earlier model")
+    kept, _, _ = load_model(output / "models" / "vae_1.npz")
+    np.testing.assert_array_equal(kept.parameters, run.vae.parameters)
+
+
+def test_a_disk_that_has_become_read_only(pictures, disk, config_path):
+    output = disk / "output"
+    train_and_save(tiny_config(pictures), output, progress=False)
+    before = files_in(output)
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    sentence = train_again(config_path, output)
+    assert sentence == f"FilesError: Cannot write into the folder {output}: this user may not."
+    assert files_in(output) == before
+    sentence = train_again(config_path, disk / "other")
+    assert (
+        sentence == f"FilesError: Cannot make the folder {disk / 'other'}: Read-only file system."
+    )
+
+
+@pytest.mark.parametrize("mode", [0o500, 0o000], ids=["read-only", "closed"])
+@pytest.mark.parametrize("name", ["", "models"])
+def test_a_folder_without_permission(pictures, output, config_path, mode, name):
+    """Without the superuser's capability to write everywhere, where that is who tests."""
+    run = train_and_save(tiny_config(pictures), output, progress=False)
+    before = files_in(output)
+    without = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+    if os.getuid() != 0:
+        without = []
+    elif shutil.which("setpriv") is None:
+        pytest.skip("the superuser writes everywhere")
+    folder = output / name
+    folder.chmod(mode)
     try:
-        output = disk / "output"
-        run = train_and_save(tiny_config(pictures), output, progress=False)
-        with pytest.raises(OSError, match="No space left on device"):
-            (disk / "filler").write_bytes(bytes(2**20))
-        before = files_in(output)
-        sentence = train_again(config_path, output)
-        assert sentence.startswith("FilesError: Cannot write ")
-        assert sentence.endswith(": No space left on device.")
-        assert files_in(output) == before
-        (disk / "filler").unlink()
-        assert train_again(config_path, output).startswith("The earlier model")
-        kept, _, _ = load_model(output / "models" / "vae_1.npz")
-        np.testing.assert_array_equal(kept.parameters, run.vae.parameters)
+        sentence = train_again(config_path, output, before=without)
     finally:
-        subprocess.run(["umount", str(disk)], check=True)
+        folder.chmod(0o700)
+    assert sentence.startswith("FilesError: Cannot ")
+    assert sentence.endswith(": this user may not.")
+    assert files_in(output) == before
+    assert load_model(output / "models" / "vae.npz")[2] == run.config
+
+
+def test_a_model_is_loaded_where_nothing_can_be_written(pictures, disk):
+    output = disk / "output"
+    train_and_save(tiny_config(pictures), output, progress=False)
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    assert len(load_or_train(tiny_config(pictures), output, progress=False).history) == 3

@@ -14,17 +14,19 @@ from vae_nb.errors import FilesError
 
 
 def make_folder(path):
-    """Make a folder and those above it, where they are missing.
+    """Make a folder to write to and those above it, where they are missing.
 
     Raises
     ------
     FilesError
-        If the folder cannot be made, for example because a file has its name.
+        If the folder cannot be made, for example because a file has its name, or not be written to.
     """
     try:
         Path(path).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FilesError(f"Cannot make the folder {path}: {error.strerror}.") from None
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise FilesError(f"Cannot write into the folder {path}: this user may not.")
 
 
 @contextmanager

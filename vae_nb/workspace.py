@@ -1,6 +1,7 @@
 """An output folder: where things lie in it, and the trained model that it holds."""
 
 import json
+import os
 import shutil
 import time
 from contextlib import contextmanager, suppress
@@ -147,8 +148,12 @@ class Workspace:
         FilesError
             If the file cannot be written.
         """
+        text = json.dumps(metrics, indent=2) + "\n"
+        with suppress(OSError, ValueError):
+            if self.metrics_path.read_text(encoding="utf-8") == text:
+                return  # a model may be read where nothing may be written
         with atomic_path(self.metrics_path) as temporary:
-            temporary.write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+            temporary.write_text(text, encoding="utf-8")
 
 
 def _captioned(image, caption):
@@ -273,7 +278,7 @@ def load_or_train(config, output_dir="output", *, progress=True):
         return run
     with workspace.sole_writer():
         state = None
-        if workspace.checkpoint_path.exists():
+        if os.path.exists(workspace.checkpoint_path):
             with suppress(ModelError):  # another training's, or damaged: in nobody's way
                 state = find_checkpoint(config, output_dir, images)
         return _train_and_save(config, workspace, images, state, None, progress)
@@ -282,7 +287,7 @@ def load_or_train(config, output_dir="output", *, progress=True):
 def _saved_run(config, workspace, images):
     """The saved model with all that belongs to it, or None after saying why it does not count."""
     path = workspace.model_path
-    if not path.exists():
+    if not os.path.exists(path):  # Path.exists raises where the folder may not be read
         print(f"There is no saved model {path} yet: training one.")
         return None
     try:
@@ -319,7 +324,7 @@ def find_checkpoint(config, output_dir, images):
         If the checkpoint is of another configuration or of other pictures, or damaged.
     """
     path = Workspace(output_dir).checkpoint_path
-    if not path.exists():
+    if not os.path.exists(path):
         print(f"There is no checkpoint {path}: training from epoch 1.")
         return None
     differences = _differences(*load_origin(path), config, images)
@@ -436,7 +441,7 @@ def _is_other(path, config, images):
     try:
         return bool(_differences(*load_origin(path), config, images))
     except ModelError:  # whatever it is, it is not ours to destroy
-        return path.exists()
+        return os.path.exists(path)
 
 
 def _keep_other(path, config, images):
