@@ -422,6 +422,16 @@ def test_a_wrong_file_is_refused_in_one_sentence(tmp_path, text, parts):
         assert part in sentence
 
 
+def test_many_errors_and_long_keys_are_told_in_short(tmp_path):
+    names = {f"key{number}": 1 for number in range(10_000)}
+    with pytest.raises(ConfigError) as caught:
+        load_config(written(tmp_path, json.dumps({"x" * 50_000: 1, **names})))
+    errors = caught.value.errors
+    assert len(errors) == 21
+    assert errors[-1].endswith("there are more errors than these.")
+    assert max(map(len, errors)) < 300
+
+
 def test_a_huge_file_is_not_read(tmp_path):
     path = tmp_path / "huge.json"
     with path.open("wb") as file:

@@ -111,8 +111,8 @@ def test_the_package_can_be_read_in_an_evening():
     lines["__init__"] = code_lines(ROOT / "vae_nb" / "__init__.py")
     # A check is read beside its exercise, one at a time, and holds nothing up.
     assert lines.pop("exercises") <= 1000
-    assert sum(lines.values()) <= 3000, lines
-    assert sum(lines[name] for name in FILES if FLOORS[name] < 5) <= 1750, lines
+    assert sum(lines.values()) <= 3050, lines
+    assert sum(lines[name] for name in FILES if FLOORS[name] < 5) <= 1800, lines
 
 
 def test_code_lines_are_counted_without_blanks_comments_and_docstrings(tmp_path):

@@ -1,7 +1,9 @@
 import errno
 import math
 import os
+import struct
 import sys
+import tracemalloc
 import warnings
 from collections import Counter
 from pathlib import Path
@@ -422,6 +424,54 @@ def test_decompression_bomb(tmp_path, width):
     save(path, Image.new("1", (width, 10_000)))
     assert path.stat().st_size < 100_000
     assert skip_reason(tmp_path, path) == "it has more than 40,000,000 pixels"
+
+
+def tiff(tags):
+    """A TIFF of nothing but its tags: {tag: values}, each of four bytes."""
+    data, entries = b"", b""
+    place = 8 + 2 + 12 * len(tags) + 4
+    for tag, values in sorted(tags.items()):
+        where = values[0] if len(values) == 1 else place + len(data)
+        entries += struct.pack("<HHLL", tag, 4, len(values), where)
+        data += struct.pack(f"<{len(values)}L", *values) if len(values) > 1 else b""
+    return b"II*\0" + struct.pack("<LH", 8, len(tags)) + entries + bytes(4) + data
+
+
+TINY_TIFF = {256: [16], 257: [1], 258: [8], 259: [1], 262: [1], 277: [1], 278: [1]}
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {273: range(200_000), 279: range(200_000)},  # strips
+        {322: [44_000], 323: [44_000], 324: [8], 325: [8]},  # one tile
+    ],
+    ids=["strips", "tile"],
+)
+def test_a_tiff_that_asks_for_more_than_its_pixels(tmp_path, tags):
+    (tmp_path / "bomb.tif").write_bytes(tiff(TINY_TIFF | tags))
+    reason = "it is a TIFF of too many or too large tiles"
+    assert skip_reason(tmp_path, tmp_path / "bomb.tif") == reason
+
+
+def test_a_jpeg_of_endless_scans(tmp_path):
+    path = tmp_path / "bomb.jpg"
+    save(path, progressive=True)
+    content = path.read_bytes()
+    last_scan = content[content.rindex(b"\xff\xda") : -2]
+    path.write_bytes(content[:-2] + 200 * last_scan + content[-2:])
+    assert skip_reason(tmp_path, path) == "it is a JPEG of more than 100 scans"
+
+
+def test_one_long_label_costs_no_memory_for_every_picture():
+    labels = ["a" * 20_000, *["b"] * 9_999]
+    images = ImageSet(np.zeros((10_000, 1, 1, 1), np.uint8), tuple(labels), tuple(labels))
+    tracemalloc.start()
+    try:
+        images.split(0.2, 0)
+        assert tracemalloc.get_traced_memory()[1] < 20e6
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_huge_file_is_not_read(tmp_path):

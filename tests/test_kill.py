@@ -208,10 +208,25 @@ def test_a_signal_ends_a_run_with_a_checkpoint(series, uninterrupted, tmp_path, 
     assert "Traceback" not in err
     (sentence,) = [line for line in err.splitlines() if line.startswith("Interrupted")]
     assert "04_train.ipynb failed in cell [" in sentence
-    assert f"resume goes on from there: {checkpoint}." in sentence
+    assert f"resume goes on from {checkpoint}." in sentence
     out, vae = resumed(series, output)
     assert f"Going on from {checkpoint} in epoch " in out
     assert vae.parameters.tobytes() == uninterrupted.vae.parameters.tobytes()
+
+
+@pytest.mark.parametrize("delay", [0, 0.5, 1.5])
+def test_a_signal_before_the_first_cell_ends_the_run_too(series, tmp_path, delay):
+    """While libraries are imported and the kernel starts, nobody hears an interrupt."""
+    output = tmp_path / "output"
+    process = series("--set", "training.epochs=1000000")
+    wait_for(output / ".lock.json", process)
+    time.sleep(delay)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 143, err
+    assert "Traceback" not in err
+    assert "Interrupted" in err
+    assert not (output / ".lock.json").exists()
 
 
 def test_a_second_run_is_refused_and_one_with_wait_waits(series, tmp_path):

@@ -152,7 +152,7 @@ def test_an_interrupt_ends_after_the_step_with_a_checkpoint(pictures, output, ca
     before = signal.getsignal(signal.SIGINT)
     message = interrupted(config, output)
     path = output / "models" / "checkpoint.npz"
-    assert message == f"Interrupted in epoch 2 of 3; resume goes on from there: {path}."
+    assert message == f"Interrupted in epoch 2 of 3; resume goes on from {path}."
     assert signal.getsignal(signal.SIGINT) is before
     assert load_checkpoint(path).position["step"] == STEPS_PER_EPOCH + 1
     assert not (output / "models" / "vae.npz").exists()
@@ -225,9 +225,7 @@ def test_a_checkpoint_of_another_training_is_refused_and_kept(
     capfd.readouterr()
     interrupted(other, output)
     kept = models / "checkpoint_1.npz"
-    assert f"The earlier checkpoint, of another configuration, is kept as {kept}." in (
-        capfd.readouterr().out
-    )
+    assert f"The earlier checkpoint is kept as {kept}." in (capfd.readouterr().out)
     assert kept.read_bytes() == checkpoint
     assert load_origin(models / "checkpoint.npz")[0] == other
 
@@ -260,7 +258,9 @@ def test_a_checkpoint_that_lies_about_its_steps_is_refused(pictures, output):
         {"step": -1},
         {"step": "1"},
         {"step": None},
-        {"seconds": "long"},
+        {"seconds": "12"},
+        {"step": True, "seconds": None},
+        {"best_epoch": "x", "best_total": 1.0},
         {"best_epoch": 1},  # without its weights
         {"batches": {}},
         {"noise": {"bit_generator": "MT19937"}},
@@ -339,6 +339,60 @@ def test_an_interrupt_after_the_last_step_leaves_the_model(pictures, output, mon
     assert [file.name for file in (output / "models").iterdir()] == ["vae.npz"]
 
 
+def test_a_longer_training_is_not_lost_to_one_that_was_stopped(pictures, output, capfd):
+    config = tiny_config(pictures)
+    first = train_and_save(config, output, progress=False)
+    stopped = train_and_save(config, output, on_epoch_end=lambda *_: True, progress=False)
+    assert len(stopped.history) == 1
+    kept = output / "models" / "vae_1.npz"
+    assert f"The earlier model is kept as {kept}.\n" in capfd.readouterr().out
+    assert load_model(kept)[0].parameters.tobytes() == first.vae.parameters.tobytes()
+    train_and_save(config, output, progress=False)
+    assert sorted(path.name for path in kept.parent.iterdir()) == ["vae.npz", "vae_1.npz"]
+
+
+def test_a_later_checkpoint_is_not_lost_to_an_earlier_one(pictures, output):
+    config = tiny_config(pictures, training__checkpoint_seconds=0)
+    interrupted(config, output, epochs=2)
+    path = output / "models" / "checkpoint.npz"
+    later = path.read_bytes()
+    interrupted(config, output, epochs=1)  # not resumed
+    assert path.read_bytes() == later
+
+
+def test_the_best_weights_survive_a_part_that_nobody_watched(pictures, tmp_path):
+    config = tiny_config(pictures, training__epochs=9, training__kl_warmup=0)
+    path = tmp_path / "checkpoint.npz"
+    with pytest.raises(StopHereError):
+        trained(config, path, 5, on_epoch_end=lambda *_: None)
+    with pytest.raises(StopHereError):
+        trained(config, path, 4, load_checkpoint(path))
+    assert load_checkpoint(path).position["best_epoch"] is not None
+
+
+def terminated_work(ends):
+    with hold_signals():
+        os.kill(os.getpid(), signal.SIGTERM)
+        if not ends:
+            raise Interrupted("in the middle")
+
+
+def test_an_ignored_signal_stays_ignored_and_a_handler_that_returns_is_heard():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with hold_signals() as held:
+            os.kill(os.getpid(), signal.SIGINT)
+        assert held.number is None
+    finally:
+        signal.signal(signal.SIGINT, before)
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    try:
+        with pytest.raises(Interrupted):
+            terminated_work(ends=False)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 # Signals
 
 
@@ -371,13 +425,15 @@ def test_in_another_thread_nothing_is_held():
 @pytest.mark.parametrize("work_ends", [True, False])
 def test_sigterm_comes_when_the_work_has_ended(work_ends, capfd):
     came = []
-    before = signal.signal(signal.SIGTERM, lambda number, frame: came.append(number))
+
+    def terminate(number, frame):  # what the command has
+        came.append(number)
+        raise SystemExit(143)
+
+    before = signal.signal(signal.SIGTERM, terminate)
     try:
-        with hold_signals():
-            os.kill(os.getpid(), signal.SIGTERM)
-            assert came == []
-            if not work_ends:
-                raise Interrupted("in the middle")
+        with pytest.raises(SystemExit):
+            terminated_work(work_ends)
         assert came == [signal.SIGTERM]
     finally:
         signal.signal(signal.SIGTERM, before)

@@ -127,7 +127,7 @@ def refuse(*_, **__):
 
 
 def write_half(file, **arrays):
-    file.write_bytes(b"half of a model")
+    file.write(b"half of a model")
     refuse()
 
 
@@ -348,6 +348,19 @@ def test_what_no_model_has_takes_no_memory(path, name, refused):
         assert tracemalloc.get_traced_memory()[1] < BIG / 5
     finally:
         tracemalloc.stop()
+
+
+def test_a_description_of_wide_numbers_is_not_read(path):
+    arrays = dict(np.load(path)) | {"metadata": np.zeros(2**18, np.longdouble)}
+    np.savez(path, **arrays)
+    with pytest.raises(ModelError, match="its metadata is larger than any model's, or no text"):
+        load_model(path)
+
+
+def test_a_name_without_an_ending(tmp_path):
+    save_model(tmp_path / "mine", *small_model())
+    assert [file.name for file in tmp_path.iterdir()] == ["mine"]
+    assert contents(load_model(tmp_path / "mine")) == contents(small_model())
 
 
 def test_two_arrays_of_one_name(path):

@@ -81,7 +81,7 @@ def test_an_interrupt_ends_a_bare_training_after_an_epoch():
 def test_an_interrupt_leaves_a_checkpoint_of_a_training_that_saves(pictures, output):
     config = tiny_config(pictures, training__epochs=10**6)
     monitor = vae_nb.TrainingMonitor(vae_nb.load_images(config.data).as_float())
-    with pytest.raises(Interrupted, match="resume goes on from there") as error:
+    with pytest.raises(Interrupted, match="resume goes on from") as error:
         asyncio.run(
             monitor.watch(
                 train_and_save, config, output, on_epoch_end=interrupt_main_thread, progress=False

@@ -134,7 +134,7 @@ def test_another_configuration_is_named_and_trained(
     kept = output / "models" / "vae_1.npz"
     assert out == [
         f"The saved model differs in {named}: training a new one.",
-        f"The earlier model, of another configuration, is kept as {kept}.",
+        f"The earlier model is kept as {kept}.",
     ]
     assert kept.read_bytes() == old
     assert run.config == load_model(output / "models" / "vae.npz")[2] == config

@@ -2,6 +2,7 @@
 
 import atexit
 import json
+import os
 import signal
 import sys
 import tempfile
@@ -56,7 +57,7 @@ def _one_sentence():
 
 def _absolute(context, parameter, value):
     """A path typed in a shell starts at the shell's working directory."""
-    return None if value is None else Path(value).expanduser().absolute()
+    return None if value is None else Path(os.path.expanduser(value)).absolute()
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -129,7 +130,7 @@ def _results(workspace):
     """The metrics and pictures that a workspace holds, and when each was written."""
     pictures = (path for path in workspace.images.glob("*") if path.suffix in (".png", ".gif"))
     paths = [workspace.metrics_path, *pictures]
-    return {path: path.stat().st_mtime_ns for path in paths if path.exists()}
+    return {path: path.stat().st_mtime_ns for path in paths if os.path.exists(path)}
 
 
 def _report(workspace, made):

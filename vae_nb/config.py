@@ -16,6 +16,8 @@ from vae_nb.errors import ConfigError
 from vae_nb.paths import from_project_root
 
 MOST_BYTES = 2**18  # of a file; a parser in Python reads that many in a few seconds
+MOST_ERRORS = 20  # that are told of one configuration
+LONGEST_KEY = 100  # whose nearest neighbour is looked for
 
 
 @dataclasses.dataclass(frozen=True)
@@ -162,19 +164,19 @@ def config_from_dict(values, source="the configuration", overrides=None):
     for path, value in overrides.items():
         if path in legal:
             values = _overridden(values, path, value)
-        else:
+        elif len(errors) <= MOST_ERRORS:
             section = f"{path}".partition(".")[0]
             known = [key for key in legal if key.startswith(f"{section}.")]
             errors.append((path, _unknown_key(f"{path}", legal, known or _schema()["properties"])))
     complete = _complete(_schema(), values, "", errors)
     if errors:
-        raise ConfigError(
-            *(
-                f"{'overrides' if _is_within(path, overrides) else source}: "
-                f"{path or 'the top level'} {what}"
-                for path, what in errors
-            )
-        )
+        sentences = [
+            f"{'overrides' if _is_within(path, overrides) else source}: "
+            f"{path or 'the top level'} {what}"
+            for path, what in errors[:MOST_ERRORS]
+        ]
+        more = [f"{source}: there are more errors than these."] * (len(errors) > MOST_ERRORS)
+        raise ConfigError(*sentences, *more)
     given = values.get("model", {})
     if "encoder_layers" in given and "decoder_layers" not in given:
         complete["model"]["decoder_layers"] = complete["model"]["encoder_layers"][::-1]
@@ -275,8 +277,8 @@ def _complete_object(schema, values, path, errors):
     known = schema["properties"]
     legal = [*_keys(_schema()), *(prefix + key for key in known)]
     for key in values:
-        if key not in known:
-            name = key if str(key).isidentifier() else _shown(key)
+        if key not in known and len(errors) <= MOST_ERRORS:
+            name = key if str(key).isidentifier() and len(key) <= LONGEST_KEY else _shown(key)
             errors.append((f"{prefix}{name}", _unknown_key(f"{prefix}{key}", legal, known)))
     complete = {}
     for key, subschema in known.items():
@@ -295,8 +297,8 @@ def _unknown_key(path, legal, known):
         pairs = names, (path, candidate)
         return [difflib.SequenceMatcher(None, *pair).ratio() for pair in pairs]
 
-    nearest = max(legal, key=likeness)
-    if likeness(nearest)[0] >= 0.6:  # difflib's own bound for a close match
+    nearest = max(legal, key=likeness) if len(path) <= LONGEST_KEY else None
+    if nearest and likeness(nearest)[0] >= 0.6:  # difflib's own bound for a close match
         return f"is not a known key; did you mean {nearest}?"
     return f"is not a known key; known are {', '.join(known)}."
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from vae_nb.errors import FilesError
+from vae_nb.errors import FilesError, printable
 
 
 def make_folder(path):
@@ -23,8 +23,9 @@ def make_folder(path):
     """
     try:
         Path(path).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FilesError(f"Cannot make the folder {path}: {error.strerror}.") from None
+    except (OSError, ValueError) as error:  # a name may have a null byte
+        reason = getattr(error, "strerror", None) or error
+        raise FilesError(f"Cannot make the folder {path}: {reason}.") from None
     if not os.access(path, os.W_OK | os.X_OK):
         raise FilesError(f"Cannot write into the folder {path}: this user may not.")
 
@@ -133,14 +134,15 @@ def sole_writer(folder, wait=False):
         if not lock.is_locked:
             owner = _owner_in(note)
             who = "process {pid} ({command}) on {host}, since {since}".format_map(owner)
-            in_its_name = owner["pid"] == os.getppid()
+            ancestors = [process.pid for process in psutil.Process().parents()]
+            in_its_name = owner["host"] == platform.node() and owner["pid"] in ancestors
             if not in_its_name and not wait:
                 raise FilesError(
                     f"{folder} is being written by {who}: wait for it, end it, or choose another "
                     "output folder."
                 )
             if not in_its_name:
-                print(f"Waiting for {who}, which is writing to {folder}.", flush=True)
+                print(printable(f"Waiting for {who}, which is writing to {folder}."), flush=True)
                 lock.acquire()
     except OSError as error:
         raise FilesError(f"Cannot lock {folder}: {error.strerror or error}.") from None

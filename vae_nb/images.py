@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 from vae_nb.errors import ImagesError, printable
 from vae_nb.paths import from_project_root
@@ -24,6 +24,10 @@ REASONS_IN_LIST = 20
 # Decoding takes up to some 20 bytes for a pixel (WebP), and the file's bytes: below a gigabyte.
 MOST_PIXELS = 40_000_000
 MOST_BYTES = 200_000_000
+# A file of a few bytes for each of them may ask for any number of passes over all its pixels.
+MOST_SCANS = 100  # of a progressive JPEG, which has about ten
+MOST_TILES = 100_000  # or strips, of a TIFF
+TILE_WIDTH, TILE_LENGTH, STRIP_OFFSETS, TILE_OFFSETS = 322, 323, 273, 324  # its tags
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,7 +192,9 @@ class ImageSet:
         rng = random_stream(seed, "split")
         shuffled = rng.permutation(count)
         # A stable sort by label keeps the shuffled order within each label.
-        laid_out = shuffled[np.argsort(np.array(self.labels)[shuffled], kind="stable")]
+        rank = {label: number for number, label in enumerate(sorted(set(self.labels)))}
+        ranks = np.array([rank[label] for label in self.labels])
+        laid_out = shuffled[np.argsort(ranks[shuffled], kind="stable")]
         held_out = int(np.clip(round(count * validation_split), 1, count - 1))
         positions = (np.arange(held_out) + rng.random()) * count / held_out
         is_held_out = np.zeros(count, bool)
@@ -265,9 +271,9 @@ def skipped_lines(images):
 
 def _existing_folder(name):
     folder = from_project_root(name)
-    if folder.is_dir():
+    if os.path.isdir(folder):  # unlike Path's, it raises nothing
         return folder
-    if folder.exists():
+    if os.path.exists(folder):
         raise ImagesError(f"data.input_dir: {folder} is a file; a folder of pictures is needed.")
     raise ImagesError(
         f"data.input_dir: there is no folder {folder}; relative paths start at the project's root."
@@ -319,13 +325,33 @@ def _load_picture(path, height, width, channels):
     with (
         warnings.catch_warnings(action="ignore"),
         open(path, "rb") as file,
-        Image.open(file, formats=FORMATS) as image,
+        _opened(file) as image,
     ):
         if image.width * image.height > MOST_PIXELS:
             raise ImagesError(f"it has more than {MOST_PIXELS:,} pixels")
         ImageOps.exif_transpose(image, in_place=True)
         opaque = _on_white(_eight_bits(image)).convert("RGB" if channels == 3 else "L")
     return np.asarray(_fit(opaque, height, width)).reshape(height, width, channels)
+
+
+def _opened(file):
+    """A file as a picture that is not decoded yet; what would take for ever is refused before."""
+    start = file.read(16)
+    if start[:3] == b"\xff\xd8\xff":
+        file.seek(0)
+        if file.read().count(b"\xff\xda") > MOST_SCANS:
+            raise ImagesError(f"it is a JPEG of more than {MOST_SCANS} scans")
+    elif start[:4] in TiffImagePlugin.PREFIXES:
+        tags = TiffImagePlugin.ImageFileDirectory_v2(start[: 16 if 43 in start[2:4] else 8])
+        file.seek(tags.next)
+        tags.load(file)
+        # Their bytes, for reading them as numbers would take many times as much memory.
+        offsets = max(len(tags._tagdata.get(tag, b"")) for tag in (STRIP_OFFSETS, TILE_OFFSETS))
+        pixels = tags.get(TILE_WIDTH, 0) * tags.get(TILE_LENGTH, 0)
+        if offsets > 4 * MOST_TILES or pixels > MOST_PIXELS:
+            raise ImagesError("it is a TIFF of too many or too large tiles")
+    file.seek(0)
+    return Image.open(file, formats=FORMATS)
 
 
 def _eight_bits(image):

@@ -53,17 +53,21 @@ def hold_signals(on_signal=None):
         if on_signal is not None:
             on_signal()
 
-    before = {number: signal.signal(number, hold) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    # Who ignores a signal goes on to, and a handler that is not Python's could not be put back.
+    before = {n: h for n, h in handlers.items() if h not in (signal.SIG_IGN, None)}
+    for number in before:
+        signal.signal(number, hold)
     token = _held.set(held)
     try:
         yield held
     except Interrupted as interrupted:
-        if held.number != signal.SIGTERM:
-            raise
-        print(interrupted, file=sys.stderr, flush=True)
+        if held.number == signal.SIGTERM:
+            print(interrupted, file=sys.stderr, flush=True)
+        raise
     finally:
         _held.reset(token)
         for number, handler in before.items():
             signal.signal(number, handler)
-    if held.number == signal.SIGTERM:
-        signal.raise_signal(held.number)
+        if held.number == signal.SIGTERM:
+            signal.raise_signal(held.number)

@@ -195,11 +195,14 @@ def load_checkpoint(path):
     arrays, metadata, _ = _read(path, shapes)
     with _described(path):
         position = metadata["position"]
-        if not isinstance(position["step"], int) or position["step"] < 0:
-            raise ValueError(f"step {position['step']!r}")
-        float(position["seconds"])
+        epochs = len(arrays["epoch"])
+        bounds = {"step": (int, math.inf), "seconds": (int | float, math.inf)}
         if position["best_epoch"] is not None:
-            float(position["best_total"])
+            bounds |= {"best_epoch": (int, epochs), "best_total": (int | float, math.inf)}
+        for name, (kind, most) in bounds.items():
+            value = position[name]
+            if not isinstance(value, kind) or not 0 <= value <= most or math.isinf(value):
+                raise ValueError(f"{name} of {value!r}")
         for stream in ("batches", "noise"):
             np.random.default_rng(0).bit_generator.state = position[stream]
     return TrainingState(arrays, position)

@@ -1,5 +1,6 @@
 """Where the project lies."""
 
+import os
 from pathlib import Path
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
@@ -20,4 +21,4 @@ def from_project_root(path):
     -------
     Path
     """
-    return PROJECT_ROOT / Path(path).expanduser()
+    return PROJECT_ROOT / os.path.expanduser(path)  # unlike Path's, it leaves ~nobody as it is

@@ -5,6 +5,7 @@ import json
 import re
 import signal
 import time
+from contextlib import suppress
 
 import psutil
 
@@ -115,11 +116,16 @@ def run_series(
         "resume": resume,
     }
     executed = []
-    with workspace.sole_writer(wait), hold_signals(_interrupt_kernels) as held:
+    busy = []  # whose cell is running: an idle kernel does not hear an interrupt
+    with (
+        workspace.sole_writer(wait),
+        hold_signals(lambda: busy and _interrupt_kernels()) as held,
+    ):
         make_folder(workspace.notebooks)
         for notebook in series_notebooks(only):
             started = time.perf_counter()
-            executed.append(_execute(notebook, workspace.notebooks, parameters, held, progress))
+            path = _execute(notebook, workspace.notebooks, parameters, held, busy, progress)
+            executed.append(path)
             if on_notebook is not None:
                 on_notebook(notebook.stem, time.perf_counter() - started)
     return executed
@@ -128,15 +134,26 @@ def run_series(
 def _interrupt_kernels():
     """Hand an interrupt on: kernels are in sessions of their own and do not hear the terminal."""
     for kernel in psutil.Process().children():
-        kernel.send_signal(getattr(signal, "CTRL_C_EVENT", signal.SIGINT))  # Windows has the first
+        with suppress(psutil.Error):  # it may just have ended
+            # Windows has the first of the two.
+            kernel.send_signal(getattr(signal, "CTRL_C_EVENT", signal.SIGINT))
 
 
-def _execute(notebook, folder, parameters, held, progress):
+def _execute(notebook, folder, parameters, held, busy, progress):
     """Execute one notebook; an earlier result is replaced only by one that is whole."""
     import papermill
-    from nbclient.exceptions import DeadKernelError
 
     unfinished, path = folder / f"{notebook.stem}.unfinished.ipynb", folder / notebook.name
+
+    def before_cell(cell, cell_index):
+        if held.number is not None:
+            raise Interrupted(f"Interrupted: {notebook.name} ended before its cell {cell_index}.")
+
+    def cell_was_sent(**_):
+        busy.append(notebook)
+        if held.number is not None:  # it came in the meantime
+            _interrupt_kernels()
+
     bar = {"desc": notebook.stem, "leave": False, "unit": "cell"} if progress else False
     try:
         result = papermill.execute_notebook(
@@ -146,6 +163,9 @@ def _execute(notebook, folder, parameters, held, progress):
             kernel_name="python3",
             cwd=notebook.parent,
             progress_bar=bar,
+            on_cell_start=before_cell,
+            on_cell_complete=cell_was_sent,  # its name in nbclient notwithstanding
+            on_cell_executed=lambda **_: busy.clear(),
             # Each kernel would warn that it listens without encryption on this machine.
             extra_arguments=["--IPKernelApp.log_level=ERROR"],
         )
@@ -158,10 +178,12 @@ def _execute(notebook, folder, parameters, held, progress):
             reason = None
     except papermill.PapermillExecutionError as error:
         reason = f"failed in cell [{error.exec_count}]: {error.ename}: {error.evalue}"
-    except DeadKernelError:
+    except RuntimeError:  # a dead kernel, or one that died when it was started
         reason = "failed: its kernel was killed, perhaps for want of memory."
     except OSError as error:
         raise FilesError(f"Cannot write {path}: {error.strerror or error}.") from None
+    except UnicodeError:
+        raise FilesError(f"Cannot write {path}: its name is no text.") from None
     if held.number is not None:
         raise Interrupted(f"Interrupted: {notebook.name} {reason or 'was the last to end.'}")
     if reason is not None:

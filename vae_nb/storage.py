@@ -12,7 +12,7 @@ from vae_nb.errors import ModelError
 from vae_nb.files import atomic_path
 
 METADATA = "metadata"  # the array that holds the description, as UTF-8 encoded JSON
-METADATA_BYTES = 4 * 2**20  # at most; a configuration is far smaller, and JSON grows in memory
+METADATA_BYTES = 2**19  # at most; it is a configuration and a few numbers
 
 
 def save_arrays(path, arrays, metadata):
@@ -31,8 +31,9 @@ def save_arrays(path, arrays, metadata):
         If the file cannot be written; what was at `path` is still there then.
     """
     text = json.dumps(metadata, allow_nan=False).encode()
-    with atomic_path(path) as temporary:
-        np.savez(temporary, **arrays, **{METADATA: np.frombuffer(text, np.uint8)})
+    # To an open file: NumPy would add .npz to another name.
+    with atomic_path(path) as temporary, open(temporary, "wb") as file:
+        np.savez(file, **arrays, **{METADATA: np.frombuffer(text, np.uint8)})
 
 
 def load_arrays(path, choose=lambda metadata, headers: headers):
@@ -66,9 +67,9 @@ def load_arrays(path, choose=lambda metadata, headers: headers):
             if len(members) < len(archive.infolist()):
                 raise ValueError("two of its arrays have one name")
             headers = {name: _read_header(archive, info) for name, info in members.items()}
-            shape, _ = headers.pop(METADATA)
-            if math.prod(shape) > METADATA_BYTES:
-                raise ValueError(f"its {METADATA} is larger than any model's")
+            shape, dtype = headers.pop(METADATA)
+            if dtype != np.uint8 or math.prod(shape) > METADATA_BYTES:
+                raise ValueError(f"its {METADATA} is larger than any model's, or no text")
             metadata = json.loads(_read_array(archive, members.pop(METADATA)).tobytes())
             if not isinstance(metadata, dict):
                 raise ValueError(f"its {METADATA} is no JSON object")

@@ -211,6 +211,8 @@ def train(
     columns = {column: [] for column in HISTORY_COLUMNS}
     patience = training.early_stopping_patience
     may_end_early = patience is not None or on_epoch_end is not None
+    if resume_from is not None and "best_parameters" in resume_from.arrays:
+        may_end_early = True  # a later part of the training may
     best_parameters = vae.parameters.copy() if may_end_early else None
     step, best_total, best_epoch = 0, math.inf, None
     sums = np.zeros(3)  # total, reconstruction and KL of the epoch's pictures so far
@@ -227,7 +229,7 @@ def train(
         noise_stream.bit_generator.state = position["noise"]
         columns = {column: arrays[column].tolist() for column in HISTORY_COLUMNS}
         sums[:] = arrays["sums"]
-        if may_end_early and "best_parameters" in arrays:
+        if "best_parameters" in arrays:
             best_total, best_epoch = position["best_total"], position["best_epoch"]
             best_parameters[:] = arrays["best_parameters"]
 

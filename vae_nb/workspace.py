@@ -18,6 +18,7 @@ from vae_nb.metrics import evaluate
 from vae_nb.model import VAE
 from vae_nb.model_files import (
     load_checkpoint,
+    load_model,
     load_origin,
     read_model,
     save_checkpoint,
@@ -72,7 +73,11 @@ class Workspace:
             If another process does; it is named. If the folder cannot be written.
         """
         with sole_writer(self.folder, wait):
-            make_folder(self.models)  # better refused now than after a training
+            # Better refused now than after a training.
+            make_folder(self.models)
+            for path in (self.model_path, self.checkpoint_path, self.metrics_path):
+                if os.path.isdir(path):
+                    raise FilesError(f"Cannot write {path}: a folder has its name.")
             remove_parts(self.folder, self.models, self.images, self.notebooks)
             yield
 
@@ -148,12 +153,8 @@ class Workspace:
         FilesError
             If the file cannot be written.
         """
-        text = json.dumps(metrics, indent=2) + "\n"
-        with suppress(OSError, ValueError):
-            if self.metrics_path.read_text(encoding="utf-8") == text:
-                return  # a model may be read where nothing may be written
         with atomic_path(self.metrics_path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+            temporary.write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
 
 
 def _captioned(image, caption):
@@ -274,7 +275,9 @@ def load_or_train(config, output_dir="output", *, progress=True):
     images = _load(config)
     run = _saved_run(config, workspace, images)
     if run is not None:
-        workspace.save_metrics(run.metrics)
+        if not os.path.exists(workspace.metrics_path):
+            with suppress(FilesError):  # a model may be read where nothing may be written
+                workspace.save_metrics(run.metrics)
         return run
     with workspace.sole_writer():
         state = None
@@ -366,8 +369,8 @@ def _train_and_save(config, workspace, images, state, on_epoch_end, progress):
         )
         metrics = _measure(vae, history, images, train_set, validation_set, seed)
         metrics["resumed_at"] = None if state is None else _epoch_of(state, config)
-        _keep_other(workspace.model_path, config, images)
-        save_model(workspace.model_path, vae, history, config, fingerprint, metrics)
+        with _keeping_other(workspace.model_path, config, images, len(history)):
+            save_model(workspace.model_path, vae, history, config, fingerprint, metrics)
         workspace.save_metrics(metrics)
         if not _is_other(workspace.checkpoint_path, config, images):
             with suppress(OSError):  # what stays is of use to nobody, and harms nobody
@@ -388,7 +391,12 @@ class _Checkpoints:
     def __init__(self, path, config, images, held):
         self.path, self.config, self.images, self.held = path, config, images, held
         self.saved_at = time.monotonic()
-        self.is_ours = False
+        # Steps of a checkpoint of this very training, which was not resumed: worth more than an
+        # earlier one.
+        self.steps_there = 0
+        with suppress(ModelError):
+            if not _is_other(path, config, images):
+                self.steps_there = load_checkpoint(path).position["step"]
 
     def __call__(self, state, epoch_ended):
         seconds = self.config.training.checkpoint_seconds
@@ -397,11 +405,10 @@ class _Checkpoints:
             return
         self.saved_at = time.monotonic()
         try:
-            if not self.is_ours:
-                _keep_other(self.path, self.config, self.images)
-            save_checkpoint(self.path, state(), self.config, self.images.fingerprint())
-            self.is_ours = True
-            where = f"resume goes on from there: {self.path}"
+            if state().position["step"] > self.steps_there:
+                with _keeping_other(self.path, self.config, self.images):
+                    save_checkpoint(self.path, state(), self.config, self.images.fingerprint())
+            where = f"resume goes on from {self.path}"
         except FilesError as error:  # the training is worth more than a copy of it
             print(f"{error} The training goes on without this checkpoint.")
             where = "no checkpoint could be written"
@@ -444,14 +451,32 @@ def _is_other(path, config, images):
         return os.path.exists(path)
 
 
-def _keep_other(path, config, images):
-    """Copy a saved file that a new one will replace, unless it is of the same origin."""
-    if not _is_other(path, config, images):
+@contextmanager
+def _keeping_other(path, config, images, epochs=None):
+    """Around the writing of a file: what it replaces stays beside it, under another name.
+
+    Unless that is of the same origin, and of no more epochs than these: a training that somebody
+    ended early is worth less than one that came to its end.
+    """
+    keep = _is_other(path, config, images)
+    if not keep and epochs is not None and os.path.exists(path):
+        with suppress(ModelError):
+            keep = len(load_model(path)[1]) > epochs
+    if not keep:
+        yield
         return
     number = 1
     while (kept := path.with_name(f"{path.stem}_{number}{path.suffix}")).exists():
         number += 1
-    with atomic_path(kept) as temporary:
-        shutil.copyfile(path, temporary)
+    try:
+        os.link(path, kept)  # takes no room on the disk
+    except OSError:  # not every file system has links
+        with atomic_path(kept) as temporary:
+            shutil.copyfile(path, temporary)
+    try:
+        yield
+    except FilesError:
+        kept.unlink()
+        raise
     what = {"vae": "model"}.get(path.stem, path.stem)
-    print(f"The earlier {what}, of another configuration, is kept as {kept}.")
+    print(f"The earlier {what} is kept as {kept}.")

@@ -81,7 +81,7 @@ def test_an_interrupt_of_the_kernel_leaves_a_checkpoint(lab, lab_folder, new_pag
     checkpoint = tmp_path / "models" / "checkpoint.npz"
     status = page.locator(".vae-nb-status")
     wait_for(lambda: "Interrupted" in status.text_content(), "the interrupt")
-    assert f"of 100000; resume goes on from there: {checkpoint}." in status.text_content()
+    assert f"of 100000; resume goes on from {checkpoint}." in status.text_content()
     assert page.get_by_role("button", name="Stop after this epoch").is_disabled()
     # The cell's own output is the one sentence, and no traceback.
     error = page.locator('.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.stderr"]')
