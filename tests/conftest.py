@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,9 @@ from PIL import Image
 from vae_nb import load_config
 
 ROOT = Path(__file__).resolve().parents[1]
+
+# A script's background job ignores interrupts, and so would everything that it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # `make test-long` searches longer; nothing depends on how fast the machine is.
 settings.register_profile("default", deadline=None)
