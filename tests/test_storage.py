@@ -339,9 +339,10 @@ BIG = 50_000_000  # bytes
     ("name", "refused"),
     [("extra", False), ("output.weights", True), ("history_epoch", True), ("metadata", True)],
 )
-def test_what_no_model_has_takes_no_memory(path, name, refused):
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_what_no_model_has_takes_no_memory(path, name, refused, dtype):
     arrays = dict(np.load(path))
-    np.savez(path, **arrays | {name: np.zeros(BIG, np.uint8)})
+    np.savez(path, **arrays | {name: np.zeros(BIG // np.dtype(dtype).itemsize, dtype)})
     tracemalloc.start()
     try:
         assert loads_or_says_why(path) != refused

@@ -212,15 +212,14 @@ def parse_override(text):
 
 
 def _read(path):
-    file = path
+    file = from_project_root(path)
     try:
-        file = from_project_root(path)
         with file.open("rb") as opened:
             content = opened.read(MOST_BYTES + 1)
         if len(content) > MOST_BYTES:
             raise ConfigError(f"{path} has more than {MOST_BYTES:,} bytes; no configuration has.")
         text = content.decode("utf-8-sig")
-    except (OSError, ValueError, RuntimeError) as error:  # missing, not UTF-8, ~nobody
+    except (OSError, ValueError) as error:  # missing, not UTF-8
         reason = str(getattr(error, "strerror", None) or error).rstrip(".")
         raise ConfigError(f"{file} cannot be read: {reason}; allowed is a JSON file.") from None
     if not text.strip():

@@ -363,7 +363,7 @@ def _train_and_save(config, workspace, images, state, on_epoch_end, progress):
             config.training,
             config.data.batch_size,
             resume_from=state,
-            on_step_end=_Checkpoints(workspace.checkpoint_path, config, images, held),
+            on_step_end=_Checkpoints(workspace.checkpoint_path, config, images, held, state),
             on_epoch_end=on_epoch_end,
             progress=progress,
         )
@@ -388,14 +388,13 @@ def _epoch_of(state, config):
 class _Checkpoints:
     """Saves a training's state at an interval, and when a signal came, which then ends it."""
 
-    def __init__(self, path, config, images, held):
+    def __init__(self, path, config, images, held, resumed_from):
         self.path, self.config, self.images, self.held = path, config, images, held
         self.saved_at = time.monotonic()
-        # Steps of a checkpoint of this very training, which was not resumed: worth more than an
-        # earlier one.
+        # A checkpoint of this very training that was not resumed is worth more than earlier ones.
         self.steps_there = 0
         with suppress(ModelError):
-            if not _is_other(path, config, images):
+            if resumed_from is None and not _is_other(path, config, images):
                 self.steps_there = load_checkpoint(path).position["step"]
 
     def __call__(self, state, epoch_ended):
