@@ -44,7 +44,7 @@ def _one_sentence():
 
     2 for bad input, 1 for a run that failed, 130 for an interrupt, 143 for SIGTERM.
     """
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(EXIT_OF_SIGNAL + number))
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         yield
     except (Interrupted, KeyboardInterrupt) as error:
@@ -53,6 +53,11 @@ def _one_sentence():
     except VaeNbError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(2 if isinstance(error, BAD_INPUT) else 1)
+
+
+def _terminate(number, frame):
+    os.write(sys.__stderr__.fileno(), b"Terminated.\n")  # print may be busy: this interrupts it
+    sys.exit(EXIT_OF_SIGNAL + number)
 
 
 def _absolute(context, parameter, value):

@@ -154,6 +154,7 @@ def _execute(notebook, folder, parameters, held, busy, progress):
         if held.number is not None:  # it came in the meantime
             _interrupt_kernels()
 
+    before_cell(None, 0)  # a kernel takes seconds to start
     bar = {"desc": notebook.stem, "leave": False, "unit": "cell"} if progress else False
     try:
         result = papermill.execute_notebook(
