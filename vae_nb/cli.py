@@ -31,6 +31,17 @@ from vae_nb.series import (
     series_notebooks,
     write_explorer_notebook,
 )
+from vae_nb.sweep_results import flat
+from vae_nb.sweeps import (
+    LONGEST_NAME,
+    NOTEBOOKS,
+    dask_executor,
+    local_executor,
+    parse_grid,
+    plan_sweep,
+    read_sweep_definition,
+    run_sweep,
+)
 from vae_nb.workspace import Workspace, find_checkpoint, load_or_train
 
 BAD_INPUT = (ConfigError, ImagesError, FilesError, ModelError)
@@ -71,29 +82,24 @@ def main():
     """A variational autoencoder in plain NumPy, as a series of notebooks."""
 
 
+_config_option = click.option(
+    "--config", "config_path", callback=_absolute, help="Configuration.  [default: config.json]"
+)
+_output_option = click.option(
+    "--output", "output_dir", callback=_absolute, help="Folder.  [default: output]"
+)
+_set_option = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override one key, for example model.latent_dim=8. May be repeated.",
+)
+
+
 def _run_options(command):
     """The options of every command that works with a trained model: which one, and where."""
-    options = (
-        click.option(
-            "--config",
-            "config_path",
-            callback=_absolute,
-            help="Configuration.  [default: config.json]",
-        ),
-        click.option(
-            "--output", "output_dir", callback=_absolute, help="Folder.  [default: output]"
-        ),
-        click.option(
-            "--set",
-            "settings",
-            multiple=True,
-            metavar="KEY=VALUE",
-            help="Override one key, for example model.latent_dim=8. May be repeated.",
-        ),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return _config_option(_output_option(_set_option(command)))
 
 
 @main.command()
@@ -142,7 +148,7 @@ def _report(workspace, made):
     """Print the metrics and the pictures that a run made."""
     if workspace.metrics_path in made:
         click.echo("\nMetrics")
-        for key, value in _flat(json.loads(workspace.metrics_path.read_text(encoding="utf-8"))):
+        for key, value in flat(json.loads(workspace.metrics_path.read_text(encoding="utf-8"))):
             text = f"{value:.4g}" if isinstance(value, float) else f"{value}"
             click.echo(f"  {key:<22} {text}")
     pictures = [path for path in made if path != workspace.metrics_path]
@@ -152,12 +158,79 @@ def _report(workspace, made):
             click.echo(f"  {picture}")
 
 
-def _flat(metrics, prefix=""):
-    for key, value in metrics.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
+@main.command()
+@click.argument("files", nargs=-1)
+@click.option(
+    "--grid",
+    "grids",
+    multiple=True,
+    metavar="KEY=VALUE,VALUE,…",
+    help="Run every value of a key, in all combinations. May be repeated.",
+)
+@click.option("--seeds", type=click.IntRange(1, 1000), help="Run each with so many seeds.")
+@_set_option
+@_output_option
+@click.option("--name", help="Of the folder in OUTPUT/sweeps.  [default: of what is swept]")
+@click.option("--only", metavar="NUMBERS", help="The notebooks of a run.  [default: 04-06,08]")
+@click.option("--jobs", type=click.IntRange(1), help="Runs at a time.  [default: all cores]")
+@click.option(
+    "--threads", type=click.IntRange(1), default=1, show_default=True, help="Of each run."
+)
+@click.option("--scheduler", metavar="ADDRESS", help="Run on the Dask cluster of this scheduler.")
+@click.option(
+    "--notebooks-to",
+    metavar="ADDRESS",
+    help="Where papermill stores the executed notebooks too, for example s3://bucket/folder.",
+)
+@click.option("--wait", is_flag=True, help="Wait for another sweep into the same folder.")
+def sweep(files, grids, seeds, settings, output_dir, name, only, jobs, threads, scheduler, **more):
+    """Run many configurations, and compare them.
+
+    FILES are configurations, config.json if there are none, or one definition of a sweep
+    (configs/sweeps). Runs that are complete in the sweep's folder are not run again.
+    """
+    with _one_sentence():
+        files = [str(_absolute(None, None, file)) for file in files] or ["config.json"]
+        definition = read_sweep_definition(files[0])
+        if definition is None:
+            grid = dict(parse_grid(text) for text in grids)
+            definition = {"configs": files, "grids": [grid], "seeds": seeds or 1, "only": NOTEBOOKS}
+            names = [key.rpartition(".")[2] for key in grid] or [Path(file).stem for file in files]
+            name = name or "+".join(names)[:LONGEST_NAME]
+        elif len(files) > 1 or grids or seeds:
+            raise ConfigError(
+                f"{files[0]} defines a sweep; no other file, --grid or --seeds may stand beside it."
+            )
+        name = name or Path(files[0]).stem
+        if name != Path(name).name:
+            raise FilesError(f"--name is {name!r}; allowed is the name of a folder.")
+        overrides = dict(parse_override(setting) for setting in settings)
+        only = only or definition.pop("only")
+        runs = plan_sweep(
+            definition["configs"], definition["grids"], definition["seeds"], overrides
+        )
+        folder = Workspace(output_dir or "output").folder / "sweeps" / name
+        executor = dask_executor(scheduler) if scheduler else local_executor(jobs)
+        with executor as pool:
+            click.echo(f"{len(runs)} runs. Results go to {folder}.")
+            outcome = run_sweep(
+                runs,
+                folder,
+                pool,
+                only=only,
+                threads=threads,
+                notebooks_to=more["notebooks_to"],
+                wait_for_folder=more["wait"],
+            )
+        there = f", {outcome.earlier} of them complete before" if outcome.earlier else ""
+        click.echo(f"{len(runs) - len(outcome.errors)} of {len(runs)} runs are complete{there}.")
+        click.echo(f"Table: {folder / 'results.csv'}")
+        if outcome.report:
+            click.echo(f"Report: {outcome.report}")
+        for run_name, error in outcome.errors.items():
+            click.echo(f"Failed: {run_name}: {error}", err=True)
+        if outcome.errors:
+            sys.exit(1)
 
 
 @main.command("check-config")

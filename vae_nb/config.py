@@ -75,6 +75,7 @@ class TrainingConfig:
     learning_rate_schedule: str
     warmup_steps: int
     gradient_clip_norm: float | None
+    augmentation: float
     early_stopping_patience: int | None
     checkpoint_seconds: float
     seed: int
@@ -104,9 +105,19 @@ class Config:
         list of str
             In the order of the schema; empty when the two are equal.
         """
-        keys = _keys(_schema()).items()
-        leaves = [key for key, schema in keys if "default" in schema and "properties" not in schema]
-        return [key for key in leaves if attrgetter(key)(self) != attrgetter(key)(other)]
+        return [key for key in config_keys() if attrgetter(key)(self) != attrgetter(key)(other)]
+
+
+def config_keys():
+    """The dotted key path of every value of a configuration, in the order of the schema.
+
+    Returns
+    -------
+    list of str
+        A list of layers counts as one value.
+    """
+    keys = _keys(_schema()).items()
+    return [key for key, schema in keys if "default" in schema and "properties" not in schema]
 
 
 def load_config(path=None, overrides=None):
@@ -118,7 +129,8 @@ def load_config(path=None, overrides=None):
         JSON, with `//` comments and trailing commas; relative to the project's root. None: the
         defaults alone.
     overrides : dict, optional
-        Dotted key paths ("training.epochs") to the values that replace the file's.
+        Dotted key paths ("training.epochs") to the values that replace the file's. An encoder
+        brings its mirror image as the decoder, unless the overrides have a decoder too.
 
     Returns
     -------
@@ -132,7 +144,7 @@ def load_config(path=None, overrides=None):
     """
     if path is None:
         return config_from_dict({}, "the defaults", overrides)
-    return config_from_dict(_read(path), path, overrides)
+    return config_from_dict(read_json(path), path, overrides)
 
 
 def config_from_dict(values, source="the configuration", overrides=None):
@@ -168,6 +180,10 @@ def config_from_dict(values, source="the configuration", overrides=None):
             section = f"{path}".partition(".")[0]
             known = [key for key in legal if key.startswith(f"{section}.")]
             errors.append((path, _unknown_key(f"{path}", legal, known or _schema()["properties"])))
+    mirrored = "model.encoder_layers" in overrides and "model.decoder_layers" not in overrides
+    if mirrored and isinstance(values, dict) and isinstance(values.get("model"), dict):
+        model = {key: value for key, value in values["model"].items() if key != "decoder_layers"}
+        values = {**values, "model": model}
     complete = _complete(_schema(), values, "", errors)
     if errors:
         sentences = [
@@ -211,7 +227,23 @@ def parse_override(text):
         return key, value
 
 
-def _read(path):
+def read_json(path):
+    """Read a file of JSON5: JSON with comments and trailing commas.
+
+    Parameters
+    ----------
+    path : str or Path
+        A relative path starts at the project's root.
+
+    Returns
+    -------
+    object
+
+    Raises
+    ------
+    ConfigError
+        When it cannot be read, or is no JSON5.
+    """
     file = from_project_root(path)
     try:
         with file.open("rb") as opened:

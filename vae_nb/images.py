@@ -143,7 +143,7 @@ class ImageSet:
             total += self.stored[row]
         return (total.reshape(-1) / (255 * len(self))).astype(dtype)
 
-    def batches(self, batch_size, rng, dtype=np.float32):
+    def batches(self, batch_size, rng, dtype=np.float32, augmentation=0.0):
         """Every picture once, in a shuffled order.
 
         Parameters
@@ -151,6 +151,9 @@ class ImageSet:
         batch_size : int
         rng : numpy.random.Generator
         dtype : dtype
+        augmentation : float
+            The probability with which each picture is mirrored, and with which it is shifted: see
+            `augmented`.
 
         Yields
         ------
@@ -159,7 +162,8 @@ class ImageSet:
         """
         order = rng.permutation(len(self))
         for start in range(0, len(self), batch_size):
-            yield self.as_float(order[start : start + batch_size], dtype)
+            x = self.as_float(order[start : start + batch_size], dtype)
+            yield augmented(x, self.image_shape, augmentation, rng) if augmentation else x
 
     def split(self, validation_split, seed):
         """Divide the set into pictures to train on and pictures held out.
@@ -200,6 +204,43 @@ class ImageSet:
         is_held_out = np.zeros(count, bool)
         is_held_out[laid_out[positions.astype(int)]] = True
         return self.select(~is_held_out), self.select(is_held_out)
+
+
+def augmented(x, image_shape, probability, rng):
+    """Change some pictures a little, so that a training does not see the same ones each time.
+
+    A picture is mirrored with this probability, left to right, and with the same probability
+    shifted by up to one pixel in both directions; its edge fills what becomes free.
+
+    Parameters
+    ----------
+    x : ndarray, shape (batch, pixels)
+        Changed in place.
+    image_shape : tuple of int
+        (height, width, channels).
+    probability : float
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray, shape (batch, pixels)
+        `x`.
+
+    References
+    ----------
+    Simard, Steinkraus & Platt (2003), "Best Practices for Convolutional Neural Networks Applied to
+    Visual Document Analysis", section 2.
+    """
+    pictures = x.reshape(-1, *image_shape)  # (batch, height, width, channels), a view
+    height, width, _ = image_shape
+    is_mirrored, is_shifted = rng.random((2, len(x))) < probability
+    pictures[is_mirrored] = pictures[is_mirrored][:, :, ::-1]
+    for number, (down, right) in enumerate(rng.integers(-1, 2, (len(x), 2))):
+        if is_shifted[number]:
+            padded = np.pad(pictures[number], ((1, 1), (1, 1), (0, 0)), "edge")
+            rows, columns = slice(1 - down, 1 - down + height), slice(1 - right, 1 - right + width)
+            pictures[number] = padded[rows, columns]
+    return x
 
 
 def load_images(data_config):

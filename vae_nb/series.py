@@ -5,7 +5,7 @@ import json
 import re
 import signal
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 import psutil
 
@@ -18,6 +18,7 @@ from vae_nb.workspace import Workspace
 NOTEBOOKS_FOLDER = PROJECT_ROOT / "notebooks"
 KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
 WORKING_COPY = PROJECT_ROOT / "my_notebooks"
+REPORT = "10"  # the number of the notebook that compares the runs of a sweep
 
 
 class NotebookFailed(VaeNbError):
@@ -68,6 +69,7 @@ def run_series(
     *,
     resume=False,
     wait=False,
+    notebooks_to=None,
     on_notebook=None,
     progress=True,
 ):
@@ -87,6 +89,9 @@ def run_series(
         Whether the training of notebook 04 goes on from its checkpoint, if there is one.
     wait : bool
         Whether to wait for another process that writes to the output folder, or to give up.
+    notebooks_to : str or None
+        Where papermill stores another copy of each executed notebook: an address that it knows,
+        for example "s3://bucket/folder".
     on_notebook : callable or None
         Called as `on_notebook(name, seconds)` after each notebook.
     progress : bool
@@ -116,19 +121,63 @@ def run_series(
         "resume": resume,
     }
     executed = []
-    busy = []  # whose cell is running: an idle kernel does not hear an interrupt
     with (
         workspace.sole_writer(wait),
-        hold_signals(lambda: busy and _interrupt_kernels()) as held,
+        _runner(workspace.notebooks, parameters, progress) as execute,
     ):
-        make_folder(workspace.notebooks)
         for notebook in series_notebooks(only):
             started = time.perf_counter()
-            path = _execute(notebook, workspace.notebooks, parameters, held, busy, progress)
-            executed.append(path)
+            executed.append(execute(notebook))
+            if notebooks_to is not None:
+                _store(executed[-1], f"{notebooks_to.rstrip('/')}/{notebook.name}")
             if on_notebook is not None:
                 on_notebook(notebook.stem, time.perf_counter() - started)
     return executed
+
+
+def run_report(sweep_dir, progress=True):
+    """Execute the notebook that compares a sweep's runs into the sweep's folder.
+
+    Parameters
+    ----------
+    sweep_dir : Path
+        A folder with the tables of a sweep.
+    progress : bool
+        Whether to show a progress bar over the cells.
+
+    Returns
+    -------
+    Path
+        The executed notebook.
+
+    Raises
+    ------
+    NotebookFailed, Interrupted, FilesError
+        As `run_series` does.
+    """
+    parameters = {"sweep_dir": str(sweep_dir), "output_dir": str(sweep_dir)}
+    with _runner(sweep_dir, parameters, progress) as execute:
+        (notebook,) = series_notebooks(REPORT)
+        return execute(notebook)
+
+
+@contextmanager
+def _runner(folder, parameters, progress):
+    """A function that executes a notebook into a folder; signals end the notebook, and are told."""
+    busy = []  # whose cell is running: an idle kernel does not hear an interrupt
+    with hold_signals(lambda: busy and _interrupt_kernels()) as held:
+        make_folder(folder)
+        yield lambda notebook: _execute(notebook, folder, parameters, held, busy, progress)
+
+
+def _store(path, address):
+    """Have papermill write an executed notebook to one of the addresses that it knows."""
+    import papermill.iorw
+
+    try:
+        papermill.iorw.write_ipynb(papermill.iorw.load_notebook_node(path), address)
+    except Exception as error:  # of a storage's own library, of whichever class
+        raise FilesError(f"Cannot store {path.name} at {address}: {error}") from None
 
 
 def _interrupt_kernels():
@@ -264,11 +313,11 @@ def refresh_working_copy(folder=None):
     originals = [*series_notebooks(), *sorted(NOTEBOOKS_FOLDER.glob("solutions/*.ipynb"))]
     for original in originals:
         name = original.relative_to(NOTEBOOKS_FOLDER).as_posix()
-        copy, version = folder / name, _version(original)
+        copy, version = folder / name, notebook_version(original)
         copied = versions.get(name)
-        if copy.exists() and version in (copied, _version(copy)):
+        if copy.exists() and version in (copied, notebook_version(copy)):
             versions[name] = version
-        elif copy.exists() and _version(copy) != copied:
+        elif copy.exists() and notebook_version(copy) != copied:
             kept.append(copy)
         else:
             with atomic_path(copy) as temporary:
@@ -279,8 +328,18 @@ def refresh_working_copy(folder=None):
     return [folder / original.name for original in series_notebooks()], kept
 
 
-def _version(path):
-    """What tells a notebook from one with other cells, whatever their outputs are."""
+def notebook_version(path):
+    """What tells a notebook from one with other cells, whatever their outputs are.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    str or None
+        None if it is no notebook.
+    """
     try:
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
         sources = [(cell["cell_type"], "".join(cell["source"])) for cell in cells]

@@ -262,7 +262,7 @@ def train(
     # An epoch that was begun is drawn again, and the pictures of its steps are left out.
     epoch_start = batch_stream.bit_generator.state
     for epoch in epochs:
-        batches = train_set.batches(batch_size, batch_stream, vae.dtype)
+        batches = train_set.batches(batch_size, batch_stream, vae.dtype, training.augmentation)
         for x in islice(batches, step % steps_per_epoch, None):
             noise = noise_stream.standard_normal((len(x), vae.latent_dim), vae.dtype)
             learning_rate = learning_rate_at(step, total_steps, training)
