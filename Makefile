@@ -1,4 +1,4 @@
-# make run        environment, training, nine executed notebooks, pictures
+# make run        environment, training, ten executed notebooks, pictures
 # make lab        your own copy of the notebooks, in JupyterLab
 # make app        the latent explorer alone, in a browser, for a projector
 # make class      the project without the exercises' solutions: dist/emoji-vae-class.zip

@@ -8,9 +8,11 @@ import pytest
 from conftest import ROOT
 
 FLOORS = {
-    "__main__": 8,
-    "cli": 7,
+    "__main__": 9,
+    "cli": 8,
+    "sweeps": 7,
     "series": 6,
+    "sweep_results": 5,
     "workspace": 5,
     "controls": 5,
     "explorer": 5,
@@ -36,8 +38,8 @@ FLOORS = {
     "threads": 0,
 }
 # Each leans on one neighbour: a loss needs the sigmoid and softplus, a file's failure its error,
-# the signals that end work the error that
-# does, a workspace its files, what is shown in JupyterLab its controls.
+# the signals that end work the error that does, a workspace its files, what is shown in JupyterLab
+# its controls.
 NEIGHBOURS = {
     ("losses", "layers"),
     ("files", "errors"),
@@ -59,6 +61,7 @@ HOMES = {
     "click": {"cli"},
     "filelock": {"files"},
     "psutil": {"files", "series"},
+    "distributed": {"sweeps"},
 }
 # The package exports its names lazily by `importlib`; it imports nothing itself.
 FILES = {path.stem: path for path in (ROOT / "vae_nb").glob("*.py") if path.stem != "__init__"}

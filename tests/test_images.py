@@ -16,7 +16,14 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from vae_nb.errors import ImagesError
-from vae_nb.images import FORMATS, MOST_BYTES, ImageSet, load_images, skipped_lines
+from vae_nb.images import (
+    FORMATS,
+    MOST_BYTES,
+    ImageSet,
+    augmented,
+    load_images,
+    skipped_lines,
+)
 from vae_nb.paths import PROJECT_ROOT
 
 RED, BLUE, WHITE = (255, 0, 0), (0, 0, 255), (255, 255, 255)
@@ -726,6 +733,57 @@ def test_batches_are_shuffled_anew_by_the_same_generator():
     assert first.dtype == np.float32
     assert not np.array_equal(first, images.as_float())
     assert not np.array_equal(first, second)
+
+
+# --- augmentation ---
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_an_augmented_picture_is_its_mirror_image_shifted_by_up_to_a_pixel(channels):
+    rng = np.random.default_rng(0)
+    shape = (6, 5, channels)
+    x = rng.random((200, np.prod(shape)))
+    before = x.reshape(-1, *shape).copy()
+    changed = augmented(x, shape, 1.0, rng)
+    assert changed is x
+    found = set()
+    for old, new in zip(before, x.reshape(-1, *shape), strict=True):
+        padded = np.pad(old[:, ::-1], ((1, 1), (1, 1), (0, 0)), "edge")
+        # Down by one is what stands one row above.
+        (shift,) = [
+            (down, right)
+            for down in (-1, 0, 1)
+            for right in (-1, 0, 1)
+            if np.array_equal(new, padded[1 - down : 7 - down, 1 - right : 6 - right])
+        ]
+        found.add(shift)
+    assert len(found) == 9
+
+
+def test_pictures_are_augmented_with_the_probability_asked_for():
+    rng = np.random.default_rng(1)
+    before = rng.random((20_000, 4 * 4))
+    mirror_image = before.reshape(-1, 4, 4)[:, :, ::-1].reshape(-1, 16)
+    x = augmented(before.copy(), (4, 4, 1), 0.3, rng)
+    unchanged = np.mean(np.all(x == before, axis=1))
+    mirrored = np.mean(np.all(x == mirror_image, axis=1))
+    stays = 0.7 + 0.3 / 9  # one of nine shifts is none
+    for share, expected in ((unchanged, 0.7 * stays), (mirrored, 0.3 * stays)):
+        assert abs(share - expected) < 5 * np.sqrt(expected * (1 - expected) / len(x))
+
+
+def test_batches_are_augmented_only_if_asked_and_the_set_stays_as_it_is():
+    images = image_set(20)
+    pixels = images.pixels.copy()
+    plain, never, always = (
+        np.concatenate(list(images.batches(8, np.random.default_rng(2), augmentation=share)))
+        for share in (0.0, 1e-12, 1.0)
+    )
+    first = images.batches(8, np.random.default_rng(2))
+    np.testing.assert_array_equal(plain, np.concatenate(list(first)))
+    np.testing.assert_array_equal(plain, never)  # the same order, whatever is drawn beside it
+    assert not np.array_equal(plain, always)
+    np.testing.assert_array_equal(images.pixels, pixels)
 
 
 # --- the split ---

@@ -66,8 +66,9 @@ def assert_same(training, other):
         {"training__early_stopping_patience": 1, "training__kl_warmup": 0},
         {"training__gradient_clip_norm": 1, "training__learning_rate_schedule": "constant"},
         {"data__batch_size": 3, "data__validation_split": 0.5},  # the last batch is smaller
+        {"training__augmentation": 0.5},
     ],
-    ids=["adam", "sgd", "patience", "clipped", "small last batch"],
+    ids=["adam", "sgd", "patience", "clipped", "small last batch", "augmented"],
 )
 def test_a_resumed_training_has_the_same_bits(pictures, tmp_path, overrides, stop_after):
     config = tiny_config(pictures, training__epochs=4, **overrides)

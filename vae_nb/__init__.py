@@ -24,6 +24,8 @@ _HOME_OF = {
         "optimizers": "SGD Adam",
         "random_streams": "random_stream",
         "series": "run_series",
+        "sweep_results": "SweepResults find_sweep read_sweep",
+        "sweeps": "dask_executor local_executor plan_sweep run_sweep",
         "threads": "worker_threads",
         "training_monitor": "TrainingMonitor",
         "training": "History clip_scale kl_weight_at learning_rate_at train",

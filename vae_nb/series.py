@@ -175,7 +175,7 @@ def _store(path, address):
     import papermill.iorw
 
     try:
-        papermill.iorw.write_ipynb(papermill.iorw.load_notebook_node(path), address)
+        papermill.iorw.write_ipynb(papermill.iorw.load_notebook_node(str(path)), address)
     except Exception as error:  # of a storage's own library, of whichever class
         raise FilesError(f"Cannot store {path.name} at {address}: {error}") from None
 

@@ -104,14 +104,14 @@ def read_sweep(folder):
     Raises
     ------
     FilesError
-        If the tables are not there, or no tables of a sweep.
+        If the tables are not there, or hold no run.
     """
     folder = from_project_root(folder)
     rows, epochs = _read_rows(folder / "results.csv"), _read_rows(folder / "curves.csv")
-    if not all(row.keys() >= COLUMNS for row in rows) or not all("run" in row for row in epochs):
-        raise FilesError(f"The tables in {folder} are not those of a sweep.")
-    columns = list(rows[0]) if rows else []
-    swept = columns[1 : columns.index("status")] if rows else []
+    if not rows or not rows[0].keys() >= COLUMNS or not all("run" in row for row in epochs):
+        raise FilesError(f"The tables in {folder} hold no run of a sweep.")
+    columns = list(rows[0])
+    swept = columns[1 : columns.index("status")]
     curves = {}
     for epoch in epochs:
         of_run = curves.setdefault(epoch.pop("run"), {name: [] for name in epoch})

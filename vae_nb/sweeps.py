@@ -162,13 +162,13 @@ def plan_sweep(configs=("config.json",), grids=({},), seeds=1, overrides=None):
         if key not in config_keys():
             load_config(configs[0], {key: {}})  # of an unknown key it says which was meant
             raise ConfigError(f"{key} cannot be swept; allowed are {', '.join(config_keys())}.")
-    runs = {}
-    for path, grid in product(configs, grids):
+    runs, files = {}, {path: read_json(path) for path in configs}
+    for (path, file), grid in product(files.items(), grids):
         for values in product(*grid.values()):
             chosen = overrides | dict(zip(grid, values, strict=True))
-            first = load_config(path, chosen).training.seed
+            first = config_from_dict(file, path, chosen).training.seed
             for seed in range(first, first + seeds):
-                config = load_config(path, chosen | {"training.seed": seed})
+                config = config_from_dict(file, path, chosen | {"training.seed": seed})
                 # `setdefault`: two grids may have a run in common.
                 runs.setdefault(config, (Path(path).stem, grid, seed))
     planned, names = [], set()
@@ -432,19 +432,22 @@ def dask_executor(address):
     """
     try:
         from distributed import Client
+        from distributed.comm import parse_address
+        from distributed.comm.registry import get_backend
     except ImportError:
         raise FilesError(
             "Dask is not installed; to use a cluster: pip install -e '.[cluster]'"
         ) from None
     try:
+        get_backend(parse_address(address)[0])  # of a protocol that it does not know Dask asks long
         client = Client(address, timeout=SECONDS_FOR_A_SCHEDULER, set_as_default=False)
     except (OSError, ValueError) as error:
         reason = printable(error) or type(error).__name__
         raise FilesError(f"No Dask scheduler answers at {address!r}: {reason}") from None
     with client:
-        workers = client.scheduler_info(n_workers=-1)["workers"].values()
-        threads = sum(worker["nthreads"] for worker in workers)
-        print(f"{len(workers)} Dask workers, {threads} runs at a time.", flush=True)
+        workers = client.nthreads()
+        what = f"{sum(workers.values())} runs at a time" if workers else "waiting for one"
+        print(f"{len(workers)} Dask workers: {what}.", flush=True)
         yield client.get_executor()
 
 
@@ -533,10 +536,11 @@ def run_sweep(
                     done, _ = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
                     for future in done:
                         job = waiting.pop(future)
-                        errors |= _received(future, job)
+                        error, name = _received(future, job), job["name"]
                         finished |= _finished(job)
-                        what = "failed" if job["name"] in errors else "done"
-                        bar.set_postfix_str(f"{job['name']} {what}")
+                        if name not in finished:
+                            errors[name] = error or f"its results are not in {job['folder']}."
+                        bar.set_postfix_str(f"{name} {'failed' if name in errors else 'done'}")
                         bar.update()
                     if done and time.monotonic() - written_at > SECONDS_BETWEEN_TABLES:
                         _write_tables(folder, runs, jobs, finished, errors)
@@ -595,7 +599,7 @@ def _cancel(waiting):
 
 
 def _received(future, job):
-    """Write what came back of a run, if it did not share the folder; its error by its name."""
+    """Write what came back of a run, if it did not share the folder; its error, or None."""
     folder = Path(job["folder"])
     try:
         result = future.result()
@@ -603,12 +607,11 @@ def _received(future, job):
         for name in sorted(files, key=lambda name: (name == DONE, name)):
             with atomic_path(folder / name) as temporary:
                 temporary.write_bytes(files[name])
-        error = result["error"]
+        return result["error"]
     except VaeNbError as caught:
-        error = str(caught)
+        return str(caught)
     except Exception as caught:  # of the executor: a broken pool, a worker that died too often
-        error = f"The executor says: {type(caught).__name__}: {caught}"
-    return {} if error is None else {folder.name: printable(error)}
+        return printable(f"The executor says: {type(caught).__name__}: {caught}")
 
 
 def _write_tables(folder, runs, jobs, finished, errors):
