@@ -7,7 +7,6 @@
 #                 configuration (hours)
 # make bench      vae_nb beside PyTorch and JAX: step, training, memory (about twenty minutes)
 # make variants   train every shipped configuration; the table in docs/
-# make trade-off  other activations and KL weights than the default's; the figure in docs/
 # make notebooks  (maintainers) execute the committed notebooks again
 
 PYTHON ?= python3
@@ -15,7 +14,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run lab app class test test-long bench variants trade-off notebooks clean
+.PHONY: run lab app class test test-long bench variants notebooks clean
 
 run: $(VENV)/ready
 	$(BIN)/vae-nb run
@@ -44,9 +43,6 @@ bench: $(VENV)/ready-bench
 
 variants: $(VENV)/ready
 	$(BIN)/python tools/train_variants.py
-
-trade-off: $(VENV)/ready
-	$(BIN)/python tools/draw_trade_off.py
 
 notebooks: $(VENV)/ready-test
 	$(BIN)/python tools/execute_notebooks.py

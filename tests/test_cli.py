@@ -14,6 +14,8 @@ PICTURES = (
     *("architecture.png", "dataset.png", "gradient_check.png", "interpolation.png"),
     *("kl_per_dimension.png", "latent_space.png", "latent_traversal.png", "loss.png"),
     *("reconstruccion.png", "samples.png", "sliders.png"),
+    *("sweep_curves.png", "sweep_effects.png", "sweep_pictures.png", "sweep_runs.png"),
+    "sweep_trade_off.png",
 )
 ANIMATIONS = ("latent_walk.gif", "training.gif")
 
@@ -25,7 +27,7 @@ def test_whole_series_on_a_readers_own_grey_pictures(tiny_config_path, tmp_path)
     )
     assert result.returncode == 0, result.stderr
     names = sorted(path.name for path in (output / "notebooks").iterdir())
-    assert [name[:2] for name in names] == [f"{number:02d}" for number in range(1, 10)]
+    assert [name[:2] for name in names] == [f"{number:02d}" for number in range(1, 11)]
     for name in names:
         assert name.removesuffix(".ipynb") in result.stdout
     for name in PICTURES:

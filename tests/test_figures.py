@@ -39,6 +39,21 @@ def some_columns(epochs, warmup_epochs=0):
     return columns
 
 
+def some_values(*shape):
+    """Figures of runs; one is missing."""
+    values = np.random.default_rng(2).normal(500, 100, shape)
+    values[0, 0, 0] = np.nan
+    return values
+
+
+def some_runs(count):
+    epochs = np.arange(1, 31)
+    return {
+        f"{number} relu": (epochs, 4000 + 900 / epochs, 4200 + 900 / epochs + number)
+        for number in range(count)
+    }
+
+
 def some_config(latent, encoder, decoder):
     def layers(part):
         return [SimpleNamespace(units=units, activation="relu") for units in part]
@@ -89,6 +104,21 @@ def all_figures(count, shape, labels, latent):
             grid[:3, :6], ["a $row$ 日"] * min(3, len(grid)), ["a column's name"] * 6
         ),
         "sliders": figures.sliders(floats[0], np.linspace(-4, 4, latent), names),
+        "sweep_dots": figures.sweep_dots(
+            [
+                ("a key, instead of 16", names, some_values(latent, 3, 4)),
+                ("", ["a $long$ name 日 " * 3] * 2, some_values(2, 3, 4)),
+            ],
+            ["held-out excess (nats)", "spread", "KL"],
+            range(4),
+            center=0,
+        ),
+        "sweep_curves": figures.sweep_curves(
+            {f"key_{number}": some_runs(number + 1) for number in range(min(latent, 5))}, "nats"
+        ),
+        "sweep_trade_off": figures.sweep_trade_off(
+            points, kinds, 0, points[:, 0] >= np.sort(points[:, 0])[-3:][0], "spread", "excess"
+        ),
     }
 
 
@@ -386,3 +416,49 @@ def test_a_film_shows_each_picture_enlarged_in_its_place(shape):
             y, x = (number // 3) * (height + gap), (number % 3) * (width + gap)
             assert np.array_equal(frame[y : y + height, x : x + width], tile)
         assert np.all(frame[height + gap :, 2 * (width + gap) :] == 255)  # no sixth picture
+
+
+def test_dots_of_a_sweep_are_where_their_values_are():
+    values = np.array([[[1.0, 3.0], [np.nan, np.nan]], [[2.0, np.nan], [7.0, 8.0]]])
+    figure = figures.sweep_dots([("", ["a", "b"], values)], ["left", "right"], [5, 6])
+    left, right = figure.axes[1:]
+    drawn = {}
+    for axes in (left, right):
+        for line in axes.lines:
+            if line.get_marker() in "os|" and np.isfinite(line.get_xdata()).all():
+                place = (axes is right, line.get_marker(), float(line.get_ydata()[0]))
+                drawn[place] = float(line.get_xdata()[0])
+    assert drawn == {
+        (False, "o", 0.0): 1.0,  # the first seed of the first configuration
+        (False, "s", 0.0): 3.0,
+        (False, "|", 0.0): 2.0,  # the mean
+        (False, "o", 1.0): 2.0,
+        (False, "|", 1.0): 2.0,  # of those that are there
+        (True, "o", 1.0): 7.0,
+        (True, "s", 1.0): 8.0,
+        (True, "|", 1.0): 7.5,
+    }
+    assert [label.get_text() for label in left.get_yticklabels()] == ["a", "b"]
+    assert right.get_xlabel() == "right"
+
+
+def test_the_columns_of_a_sweep_s_dots_have_one_scale():
+    blocks = [("a", ["x"], np.full((1, 1, 1), 1.0)), ("b", ["y"], np.full((1, 1, 1), 900.0))]
+    _, above, below = figures.sweep_dots(blocks, ["excess"], [0]).axes
+    assert above.get_xlim() == below.get_xlim()
+
+
+def test_curves_of_a_sweep_survive_a_spike():
+    epochs = np.arange(1, 101)
+    calm = 3000 + 500 / epochs
+    spike = np.where(epochs == 40, 1e6, calm)
+    figure = figures.sweep_curves({"key": {"a": (epochs, spike, calm)}}, "nats")
+    assert figure.axes[1].get_ylim()[1] < 4000
+
+
+def test_the_front_of_a_trade_off_is_named_and_the_reference_too():
+    points = np.array([[0.5, 900.0], [0.6, 950.0], [0.4, 990.0]])
+    names = ["a $name$", "b", "c"]
+    figure = figures.sweep_trade_off(points, names, 2, [True, True, False], "spread", "excess")
+    texts = {text.get_text() for text in figure.axes[1].texts}
+    assert texts == {r"a \$name\$", "b", "c"}

@@ -113,9 +113,9 @@ def test_the_package_can_be_read_in_an_evening():
     lines = {name: code_lines(path) for name, path in FILES.items()}
     lines["__init__"] = code_lines(ROOT / "vae_nb" / "__init__.py")
     # A check is read beside its exercise, one at a time, and holds nothing up.
-    assert lines.pop("exercises") <= 1000
-    assert sum(lines.values()) <= 3050, lines
-    assert sum(lines[name] for name in FILES if FLOORS[name] < 5) <= 1800, lines
+    assert lines.pop("exercises") <= 1050
+    assert sum(lines.values()) <= 3650, lines
+    assert sum(lines[name] for name in FILES if FLOORS[name] < 5) <= 1900, lines
 
 
 def test_code_lines_are_counted_without_blanks_comments_and_docstrings(tmp_path):

@@ -790,3 +790,67 @@ def test_09_the_wrong_page_differs_from_the_right_one_in_its_variance_alone(seed
     for name, array in parameters.items():  # and its gradient is that of its own loss
         numeric = vae_nb.central_differences(lambda: wrong(parameters, x, noise, 1)[0], array)
         assert vae_nb.relative_error(gradients[name].reshape(-1), numeric) <= 1e-6, name
+
+
+# --- 10 · Compare many runs ---
+
+
+@every_seed
+def test_10_mean_and_error_leave_out_what_is_missing(seed):
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=(4, 3, 6))
+    values[0, 0, 2:] = np.nan
+    values[1, 1, :3] = np.nan
+    mean, error = functions_of("10")["mean_and_error"](values)
+    for index in np.ndindex(4, 3):
+        there = values[index][np.isfinite(values[index])]
+        np.testing.assert_allclose(mean[index], there.mean(), rtol=1e-12)
+        expected = there.std(ddof=1) / np.sqrt(len(there))
+        np.testing.assert_allclose(error[index], expected, rtol=1e-12)
+
+
+@every_seed
+def test_10_an_effect_is_what_a_value_adds_whatever_the_others_are(seed):
+    """In a grid with holes, and metrics that are sums of what each value and the seed add."""
+    rng = np.random.default_rng(seed)
+    swept, values = ["a", "b"], {"a": [1, 2, 4], "b": ["x", "y"], "training.seed": [5, 6, 7]}
+    adds = {
+        key: dict(zip(some, rng.normal(size=(3, 2)), strict=False)) for key, some in values.items()
+    }
+    rows = []
+    for combination in itertools.product(*values.values()):
+        row = dict(zip(values, combination, strict=True))
+        total = sum(adds[key][value] for key, value in row.items())
+        rows.append(row | {"m": total[0], "n": total[1]})
+    rows = [row for row in rows if rng.random() < 0.9 or row["a"] == 1]
+    effects = functions_of("10")["effect"](rows, swept, "a", 1, ["m", "n"])
+    assert set(effects) == {2, 4}
+    for value, found in effects.items():
+        assert found.shape == (2, 3)
+        expected = adds["a"][value] - adds["a"][1]
+        for column in range(3):
+            if np.isfinite(found[0, column]):
+                np.testing.assert_allclose(found[:, column], expected, rtol=1e-9, atol=1e-12)
+    assert np.isfinite(np.stack(list(effects.values()))).mean() > 0.5
+
+
+@every_seed
+def test_10_the_front_is_what_nobody_beats(seed):
+    rng = np.random.default_rng(seed)
+    points = rng.integers(0, 6, (30, 2)).astype(float)  # ties, and points that are equal
+    found = functions_of("10")["undominated"](points)
+    for point, is_on_the_front in zip(points, found, strict=True):
+        beaten = any((other <= point).all() and (other < point).any() for other in points)
+        assert is_on_the_front == (not beaten)
+
+
+def test_10_the_reference_has_the_commonest_values():
+    groups = [(8, "x"), (16, "x"), (16, "y"), (16, "z")]
+    reference_of = functions_of("10")["reference_of"]
+    assert reference_of(dict.fromkeys(groups)) == (16, "x")
+    full = list(itertools.product([2, 4], ["p", "q"]))
+    assert reference_of(dict.fromkeys(full)) == (2, "p")
+    assert reference_of({(): None}) == ()
+    name_of = functions_of("10")["name_of"]
+    names = [name_of(values, (16, "x"), ["model.latent_dim", "config"]) for values in groups]
+    assert names == ["latent_dim 8", "reference", "config y", "config z"]

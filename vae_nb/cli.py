@@ -183,7 +183,20 @@ def _report(workspace, made):
     help="Where papermill stores the executed notebooks too, for example s3://bucket/folder.",
 )
 @click.option("--wait", is_flag=True, help="Wait for another sweep into the same folder.")
-def sweep(files, grids, seeds, settings, output_dir, name, only, jobs, threads, scheduler, **more):
+def sweep(
+    files,
+    grids,
+    seeds,
+    settings,
+    output_dir,
+    name,
+    only,
+    jobs,
+    threads,
+    scheduler,
+    notebooks_to,
+    wait,
+):
     """Run many configurations, and compare them.
 
     FILES are configurations, config.json if there are none, or one definition of a sweep
@@ -194,6 +207,8 @@ def sweep(files, grids, seeds, settings, output_dir, name, only, jobs, threads, 
         definition = read_sweep_definition(files[0])
         if definition is None:
             grid = dict(parse_grid(text) for text in grids)
+            if len(grid) < len(grids):
+                raise ConfigError("--grid names a key twice; give all its values at once.")
             definition = {"configs": files, "grids": [grid], "seeds": seeds or 1, "only": NOTEBOOKS}
             names = [key.rpartition(".")[2] for key in grid] or [Path(file).stem for file in files]
             name = name or "+".join(names)[:LONGEST_NAME]
@@ -202,8 +217,10 @@ def sweep(files, grids, seeds, settings, output_dir, name, only, jobs, threads, 
                 f"{files[0]} defines a sweep; no other file, --grid or --seeds may stand beside it."
             )
         name = name or Path(files[0]).stem
-        if name != Path(name).name:
+        if name != Path(name).name or name == "..":
             raise FilesError(f"--name is {name!r}; allowed is the name of a folder.")
+        if jobs and scheduler:
+            raise ConfigError("--jobs is for this machine; with --scheduler its workers decide.")
         overrides = dict(parse_override(setting) for setting in settings)
         only = only or definition.pop("only")
         runs = plan_sweep(
@@ -219,8 +236,8 @@ def sweep(files, grids, seeds, settings, output_dir, name, only, jobs, threads, 
                 pool,
                 only=only,
                 threads=threads,
-                notebooks_to=more["notebooks_to"],
-                wait_for_folder=more["wait"],
+                notebooks_to=notebooks_to,
+                wait_for_folder=wait,
             )
         there = f", {outcome.earlier} of them complete before" if outcome.earlier else ""
         click.echo(f"{len(runs) - len(outcome.errors)} of {len(runs)} runs are complete{there}.")

@@ -768,10 +768,10 @@ def sweep_curves(panels, ylabel):
     """
     columns = min(3, len(panels))
     rows = math.ceil(len(panels) / columns)
-    figure, _ = _figure(84 + 364 * columns, rows * 330 + 52)
+    figure, _ = _figure(84 + 380 * columns, rows * 370 + 52)
     for number, (title, runs) in enumerate(panels.items()):
         row, column = divmod(number, columns)
-        axes = _axes(figure, 84 + 364 * column, 40 + 330 * row, 264, 220)
+        axes = _axes(figure, 84 + 380 * column, 40 + 370 * row, 290, 260)
         lowest, highest = math.inf, -math.inf
         for (name, (epochs, *both)), colour in zip(runs.items(), cycle(LABEL_COLOURS)):
             for values, style in zip(both, ("-", "--"), strict=True):
@@ -780,14 +780,15 @@ def sweep_curves(panels, ylabel):
                 # The first epochs are far above the others, and so is a spike.
                 high = np.percentile(values[len(values) // 20 :], 98)
                 lowest, highest = min(lowest, values.min()), max(highest, high)
-        columns_of_names = 1 + (_widest(runs, 9) < 100)
+        columns_of_names = 1 + (_widest(runs) < 100)
         margin = 0.04 * (highest - lowest) or 1.0
-        room = margin * (2 + 3 * math.ceil(len(runs) / columns_of_names))
+        room = margin * (1 + 3.5 * math.ceil(len(runs) / columns_of_names))
         axes.set(title=title, ylim=(lowest - margin, highest + room), xlabel="epoch")
         axes.set_ylabel(ylabel if column == 0 else "")
         axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True, min_n_ticks=1))
         place = {"loc": "upper right", "ncols": columns_of_names}
-        axes.legend(fontsize=9, frameon=False, handlelength=1.2, columnspacing=1, **place)
+        look = {"frameon": False, "handlelength": 1.2, "columnspacing": 1, "labelspacing": 0.25}
+        axes.legend(fontsize=TEXT_SIZE, **look, **place)
     styles = {"training": "-", "held-out": "--"}
     handles = [Line2D([], [], color=BLACK, linestyle=s, label=n) for n, s in styles.items()]
     _legend(figure, handles, columns=2)
