@@ -456,9 +456,10 @@ def test_curves_of_a_sweep_survive_a_spike():
     assert figure.axes[1].get_ylim()[1] < 4000
 
 
-def test_the_front_of_a_trade_off_is_named_and_the_reference_too():
-    points = np.array([[0.5, 900.0], [0.6, 950.0], [0.4, 990.0]])
+def test_the_front_of_a_trade_off_is_numbered_from_the_left_and_listed():
+    points = np.array([[0.6, 950.0], [0.5, 900.0], [0.4, 990.0]])
     names = ["a $name$", "b", "c"]
     figure = figures.sweep_trade_off(points, names, 2, [True, True, False], "spread", "excess")
-    texts = {text.get_text() for text in figure.axes[1].texts}
-    assert texts == {r"a \$name\$", "b", "c"}
+    paper, axes = figure.axes
+    assert [text.get_text() for text in paper.texts] == ["on the front:", "1  b", r"2  a \$name\$"]
+    assert {text.get_text(): text.xy for text in axes.texts} == {"1": (0.5, 900), "2": (0.6, 950)}

@@ -19,6 +19,7 @@ from conftest import ROOT, run_command
 from vae_nb import sweeps
 from vae_nb.config import config_keys, load_config
 from vae_nb.errors import ConfigError, FilesError
+from vae_nb.series import series_notebooks
 from vae_nb.sweep_results import DOCUMENTED, find_sweep, flat, read_sweep, write_rows
 from vae_nb.workspace import Workspace, load_model
 
@@ -154,11 +155,12 @@ def test_names_are_those_of_folders_and_differ():
 @pytest.mark.parametrize("path", DEFINITIONS, ids=lambda path: path.stem)
 def test_shipped_definitions_can_be_planned(path):
     definition = sweeps.read_sweep_definition(path)
-    runs = sweeps.plan_sweep(definition["configs"], definition["grids"], definition["seeds"])
-    default = load_config("config.json")
+    only, overrides = definition.pop("only"), definition.pop("set")
+    runs = sweeps.plan_sweep(**definition, overrides=overrides)
+    default = load_config("config.json", overrides)
     assert default in [run.config for run in runs]
     assert len(runs) % definition["seeds"] == 0
-    assert json.loads(json.dumps(definition)).keys() >= {"configs", "grids", "seeds", "only"}
+    assert series_notebooks(only)
 
 
 def test_a_configuration_is_no_definition():
@@ -172,6 +174,7 @@ def test_a_configuration_is_no_definition():
         ({"grids": [{"model.latent_dim": 8}]}, ["grids", "array", "8"]),
         ({"grids": [{"model.latent_dim": []}]}, ["latent_dim", "1"]),
         ({"grids": [{}], "seeds": 0}, ["seeds", "0"]),
+        ({"grids": [{}], "set": [1]}, ["set", "object", "[1]"]),
         ({"grids": [{}], "sedes": 1}, ["sedes"]),
     ],
 )

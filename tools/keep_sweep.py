@@ -1,4 +1,4 @@
-"""Keep the results of a sweep in the project: its tables, and the pictures of its first seed.
+"""Keep the results of a sweep in the project: its table, curves and pictures of the first seed.
 
     python tools/keep_sweep.py output/sweeps/questions
 
@@ -108,17 +108,19 @@ def keep(folder):
     sweep, kept = read_sweep(folder), KEPT / folder.name
     shutil.rmtree(kept, ignore_errors=True)
     kept.mkdir(parents=True)
-    for name in ("results.csv", "curves.csv"):
-        shutil.copy(folder / name, kept / name)
-    (kept / "README.md").write_text(as_markdown(read_sweep(kept)), encoding="utf-8")
+    shutil.copy(folder / "results.csv", kept)
     first = min(row["training.seed"] for row in sweep.rows)
-    for row in sweep.rows:
-        if row["status"] == "complete" and row["training.seed"] == first:
-            examples = Path(row["run"]) / "images" / "examples.png"
-            (kept / examples).parent.mkdir(parents=True)
-            with Image.open(folder / examples) as image:  # a third of the bytes, no visible loss
-                few = image.quantize(256, dither=Image.Dither.NONE)
-            few.save(kept / examples, optimize=True)
+    runs = {row["run"] for row in sweep.rows if row["training.seed"] == first}
+    head, *lines = (folder / "curves.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    lines = [line for line in lines if line.partition(",")[0] in runs]
+    (kept / "curves.csv").write_text("".join([head, *lines]), encoding="utf-8")
+    (kept / "README.md").write_text(as_markdown(read_sweep(kept)), encoding="utf-8")
+    for run in runs & sweep.curves.keys():
+        examples = Path(run) / "images" / "examples.png"
+        (kept / examples).parent.mkdir(parents=True)
+        with Image.open(folder / examples) as image:  # a third of the bytes, no visible loss
+            few = image.quantize(256, dither=Image.Dither.NONE)
+        few.save(kept / examples, optimize=True)
     return kept
 
 

@@ -209,7 +209,7 @@ def sweep(
             grid = dict(parse_grid(text) for text in grids)
             if len(grid) < len(grids):
                 raise ConfigError("--grid names a key twice; give all its values at once.")
-            definition = {"configs": files, "grids": [grid], "seeds": seeds or 1, "only": NOTEBOOKS}
+            definition = {"configs": files, "grids": [grid], "seeds": seeds or 1, "set": {}}
             names = [key.rpartition(".")[2] for key in grid] or [Path(file).stem for file in files]
             name = name or "+".join(names)[:LONGEST_NAME]
         elif len(files) > 1 or grids or seeds:
@@ -221,11 +221,9 @@ def sweep(
             raise FilesError(f"--name is {name!r}; allowed is the name of a folder.")
         if jobs and scheduler:
             raise ConfigError("--jobs is for this machine; with --scheduler its workers decide.")
-        overrides = dict(parse_override(setting) for setting in settings)
-        only = only or definition.pop("only")
-        runs = plan_sweep(
-            definition["configs"], definition["grids"], definition["seeds"], overrides
-        )
+        only = only or definition.pop("only", NOTEBOOKS)
+        overrides = definition.pop("set") | dict(parse_override(setting) for setting in settings)
+        runs = plan_sweep(**definition, overrides=overrides)
         folder = Workspace(output_dir or "output").folder / "sweeps" / name
         executor = dask_executor(scheduler) if scheduler else local_executor(jobs)
         with executor as pool:

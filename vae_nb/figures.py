@@ -777,8 +777,8 @@ def sweep_curves(panels, ylabel):
             for values, style in zip(both, ("-", "--"), strict=True):
                 label = _printable(name, longest=30) if style == "--" else None
                 axes.plot(epochs, values, style, color=colour, linewidth=1.8, label=label)
-                # The first epochs are far above the others, and so is a spike.
-                high = np.percentile(values[len(values) // 20 :], 98)
+                # The first epochs are far above the others, and so are spikes.
+                high = np.percentile(values[len(values) // 20 :], 92)
                 lowest, highest = min(lowest, values.min()), max(highest, high)
         columns_of_names = 1 + (_widest(runs) < 100)
         margin = 0.04 * (highest - lowest) or 1.0
@@ -803,7 +803,7 @@ def sweep_trade_off(points, names, reference, front, xlabel, ylabel):
     points : ndarray, shape (configurations, 2)
         x and y of each.
     names : sequence of str, shape (configurations,)
-        Those on the front, and the reference, are named.
+        Those on the front are numbered by x, and listed.
     reference : int
         Has a ring.
     front : ndarray of bool, shape (configurations,)
@@ -814,20 +814,23 @@ def sweep_trade_off(points, names, reference, front, xlabel, ylabel):
     Figure
     """
     points, front = np.asarray(points, float), np.asarray(front, bool)
-    figure, _ = _figure(900, 560)
-    axes = _axes(figure, 84, 24, 790, 440)
-    axes.plot(*points[~front].T, "o", color=GREY, markersize=8, label="dominated")
     order = np.flatnonzero(front)[np.argsort(points[front, 0], kind="stable")]
+    lines = [f"{n}  {_printable(names[place], 36)}" for n, place in enumerate(order, 1)]
+    height = max(420, LINE * (len(lines) + 2))
+    figure, paper = _figure(84 + 600 + 2 * MARGIN + max(_widest(lines), 160), height + 120)
+    axes = _axes(figure, 84, 24, 600, height)
+    axes.plot(*points[~front].T, "o", color=GREY, markersize=8, label="dominated")
     axes.plot(*points[order].T, "o:", color=BLUE, markersize=9, label="Pareto front")
     ring = {"markersize": 19, "markerfacecolor": "none", "color": BLACK, "linestyle": ""}
     axes.plot(*points[reference], "o", **ring, label="reference")
     axes.margins(0.08, 0.1)
-    for number in {*order.tolist(), reference}:
-        # Below and to the right of the front there is nothing, unless the figure ends.
-        right = points[number, 0] > np.mean(axes.get_xlim())
-        offset, side = ((-12, 7), "right") if right else ((12, -13), "left")
-        style = {"textcoords": "offset points", "ha": side, "fontsize": TEXT_SIZE}
-        axes.annotate(_printable(names[number], 40), points[number], offset, **style)
+    _write(paper, 84 + 600 + MARGIN, 40, "on the front:", "left")
+    for number, (place, line) in enumerate(zip(order, lines, strict=True), 1):
+        _write(paper, 84 + 600 + MARGIN, 40 + LINE * number, line, "left")
+        # Neighbours are often close: one has its number above, the next one below.
+        offset = (-4, 9) if number % 2 else (4, -20)
+        style = {"textcoords": "offset points", "ha": "center", "fontsize": TEXT_SIZE}
+        axes.annotate(f"{number}", points[place], offset, **style)
     axes.set(xlabel=xlabel, ylabel=ylabel)
     _legend(figure, None, columns=3)
     return figure

@@ -79,7 +79,7 @@ def read_sweep_definition(path):
     Returns
     -------
     dict or None
-        "configs", "grids", "seeds" and "only", complete; None if the file is no sweep but a
+        "configs", "set", "grids", "seeds" and "only", complete; None if the file is no sweep but a
         configuration.
 
     Raises
@@ -94,7 +94,8 @@ def read_sweep_definition(path):
 
     schema = Path(__file__).with_name("sweep.schema.json").read_text(encoding="utf-8")
     try:
-        return fastjsonschema.compile(json.loads(schema))(values)
+        complete = fastjsonschema.compile(json.loads(schema))(values)
+        return {key: value for key, value in complete.items() if key != "$schema"}
     except fastjsonschema.JsonSchemaValueException as error:
         what = error.message.removeprefix("data").removeprefix(".")
         found = json.dumps(error.value, ensure_ascii=False)
