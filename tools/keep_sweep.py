@@ -1,6 +1,7 @@
 """Keep the results of a sweep in the project: its table, curves and pictures of the first seed.
 
     python tools/keep_sweep.py output/sweeps/questions
+    python tools/keep_sweep.py output/sweeps/trade_off --without-pictures
 
 Writes docs/sweeps/<name>/: what notebooks and READMEs quote, and a table for people. For
 maintainers; the models stay where they are.
@@ -28,8 +29,8 @@ HEADER = """\
 # The sweep `{name}`
 
 Made by `vae-nb sweep configs/sweeps/{name}.json` and `tools/keep_sweep.py`. A row is a
-configuration, named by what differs from the one in the first row; its figures are means over the
-seeds {seeds}. *Held-out excess, difference* is the mean of the differences from the first row at
+configuration, named by what differs from the one in the first row; its figures are means over
+seed {seeds}. *Held-out excess, difference* is the mean of the differences from the first row at
 the same seed, and its standard error. Losses are in nats per image; the seconds are those of the
 training, with {threads} BLAS thread and another run beside it.
 
@@ -82,8 +83,9 @@ def as_markdown(sweep):
     text += "|---|" + "--:|" * (1 + len(names)) + "\n"
     for name, runs in groups.items():
         excess = [runs[s]["validation.excess"] - first[s]["validation.excess"] for s in runs]
-        error = statistics.stdev(excess) / len(excess) ** 0.5 if len(excess) > 1 else float("nan")
-        difference = f"{statistics.mean(excess):+.0f} ± {error:.0f}" if name else ""
+        difference = f"{statistics.mean(excess):+.0f}" if name else ""
+        if name and len(excess) > 1:
+            difference += f" ± {statistics.stdev(excess) / len(excess) ** 0.5:.0f}"
         means = [
             style.format(statistics.mean(row[column] for row in runs.values()))
             for column, (_, style) in COLUMNS.items()
@@ -93,12 +95,13 @@ def as_markdown(sweep):
     return f"{text}\nMatrix products by {'; '.join(machines)}.\n"
 
 
-def keep(folder):
+def keep(folder, with_pictures=True):
     """Copy what is quoted of a sweep.
 
     Parameters
     ----------
     folder : Path
+    with_pictures : bool
 
     Returns
     -------
@@ -115,7 +118,7 @@ def keep(folder):
     lines = [line for line in lines if line.partition(",")[0] in runs]
     (kept / "curves.csv").write_text("".join([head, *lines]), encoding="utf-8")
     (kept / "README.md").write_text(as_markdown(read_sweep(kept)), encoding="utf-8")
-    for run in runs & sweep.curves.keys():
+    for run in runs & sweep.curves.keys() if with_pictures else ():
         examples = Path(run) / "images" / "examples.png"
         (kept / examples).parent.mkdir(parents=True)
         with Image.open(folder / examples) as image:  # a third of the bytes, no visible loss
@@ -125,4 +128,4 @@ def keep(folder):
 
 
 if __name__ == "__main__":
-    print(keep(Path(sys.argv[1]).absolute()))
+    print(keep(Path(sys.argv[1]).absolute(), "--without-pictures" not in sys.argv))
