@@ -778,7 +778,7 @@ def sweep_curves(panels, ylabel):
                 label = _printable(name, longest=30) if style == "--" else None
                 axes.plot(epochs, values, style, color=colour, linewidth=1.8, label=label)
                 # The first epochs are far above the others, and so are spikes.
-                high = np.percentile(values[len(values) // 20 :], 92)
+                high = np.percentile(values[len(values) // 20 :], 75)
                 lowest, highest = min(lowest, values.min()), max(highest, high)
         columns_of_names = 1 + (_widest(runs) < 100)
         margin = 0.04 * (highest - lowest) or 1.0
