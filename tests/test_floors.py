@@ -114,7 +114,7 @@ def test_the_package_can_be_read_in_an_evening():
     lines["__init__"] = code_lines(ROOT / "vae_nb" / "__init__.py")
     # A check is read beside its exercise, one at a time, and holds nothing up.
     assert lines.pop("exercises") <= 1050
-    assert sum(lines.values()) <= 3650, lines
+    assert sum(lines.values()) <= 3700, lines
     assert sum(lines[name] for name in FILES if FLOORS[name] < 5) <= 1900, lines
 
 

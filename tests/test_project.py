@@ -58,7 +58,8 @@ def test_every_dependency_is_explained_in_the_readmes(pyproject):
 
 def test_what_the_package_imports_is_a_declared_dependency(pyproject):
     declared = pyproject["project"]["dependencies"]
-    declared = declared + pyproject["project"]["optional-dependencies"]["app"]
+    for extra in ("app", "cluster"):
+        declared = declared + pyproject["project"]["optional-dependencies"][extra]
     declared = {re.match(r"[\w-]+", requirement)[0].lower() for requirement in declared}
     modules = {name.partition(".")[0] for path in FILES.values() for name in imported_modules(path)}
     providers = packages_distributions()
