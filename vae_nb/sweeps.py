@@ -447,8 +447,9 @@ def dask_executor(address):
         raise FilesError(f"No Dask scheduler answers at {address!r}: {reason}") from None
     with client:
         workers = client.nthreads()
-        what = f"{sum(workers.values())} runs at a time" if workers else "waiting for one"
-        print(f"{len(workers)} Dask workers: {what}.", flush=True)
+        print(f"Dask workers: {len(workers)}, runs at a time: {sum(workers.values())}.", flush=True)
+        if not workers:
+            print("The sweep waits until one joins.", flush=True)
         yield client.get_executor()
 
 
