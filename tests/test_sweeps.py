@@ -135,7 +135,7 @@ def test_an_encoder_that_is_swept_brings_its_decoder():
     wide = [{"units": 9, "activation": "relu"}, {"units": 7, "activation": "tanh"}]
     tame = [{"units": 5, "activation": "relu"}, {"units": 4, "activation": "relu"}]
     grids = [{"model.encoder_layers": [wide]}, {"model.decoder_layers": [tame]}]
-    first, second = sweeps.plan_sweep(["config.json"], grids)
+    first, second = sweeps.plan_sweep(["configs/deep.json"], grids)
     assert first.config.model.decoder_layers == first.config.model.encoder_layers[::-1]
     assert first.values["model.encoder_layers"] == "9 relu, 7 tanh"
     assert first.values["model.decoder_layers"] == "mirrored"
