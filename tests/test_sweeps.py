@@ -131,6 +131,15 @@ def test_several_configurations_are_told_apart_by_their_names():
     assert [run.name for run in runs] == ["config=basic_seed=0", "config=deep_seed=0"]
 
 
+def test_two_configurations_of_one_name_are_refused(pictures, tmp_path):
+    paths = [tmp_path / folder / "same.json" for folder in "ab"]
+    for epochs, path in enumerate(paths, 1):
+        path.parent.mkdir()
+        path.write_text(json.dumps(tiny_values(pictures, epochs=epochs)), encoding="utf-8")
+    with pytest.raises(ConfigError, match="Two configurations are called same"):
+        sweeps.plan_sweep(paths)
+
+
 def test_an_encoder_that_is_swept_brings_its_decoder():
     wide = [{"units": 9, "activation": "relu"}, {"units": 7, "activation": "tanh"}]
     tame = [{"units": 5, "activation": "relu"}, {"units": 4, "activation": "relu"}]
@@ -175,6 +184,7 @@ def test_a_configuration_is_no_definition():
         ({"grids": [{"model.latent_dim": []}]}, ["latent_dim", "1"]),
         ({"grids": [{}], "seeds": 0}, ["seeds", "0"]),
         ({"grids": [{}], "set": [1]}, ["set", "object", "[1]"]),
+        ({"seeds": "3"}, ["seeds", "integer", "3"]),
         ({"grids": [{}], "sedes": 1}, ["sedes"]),
     ],
 )
@@ -416,7 +426,6 @@ def test_a_worker_with_other_code_or_pictures_says_so(config_path, tmp_path, key
 
 
 def test_executed_notebooks_are_stored_where_papermill_can(config_path, tmp_path):
-    (tmp_path / "store" / "seed=0").mkdir(parents=True)
     with sweeps.local_executor(1) as executor:
         to = str(tmp_path / "store/")
         outcome = plan_and_run(config_path, tmp_path / "sweep", executor, notebooks_to=to)
@@ -560,6 +569,35 @@ def test_examples_that_are_none_are_told_in_a_sentence(tmp_path):
         read_sweep(tmp_path).examples("a")
 
 
+def test_a_run_that_another_process_has_finished_meanwhile_is_left_alone(config_path, tmp_path):
+    with sweeps.local_executor(1) as executor:
+        assert plan_and_run(config_path, tmp_path / "sweep", executor).errors == {}
+    (run,) = sweeps.plan_sweep([config_path])
+    job = sweeps._jobs([run], tmp_path / "sweep", ONLY, 1, None)[run.name]
+    (tmp_path / "sweep" / ".sweep").write_text(job["token"])
+    done = tmp_path / "sweep" / run.name / "run.json"
+    before = done.stat().st_mtime_ns
+    assert sweeps.run_one(job) == {"error": None, "files": None}
+    assert done.stat().st_mtime_ns == before
+
+
+def test_an_editor_s_files_are_no_code(tmp_path, monkeypatch):
+    (tmp_path / "vae_nb" / ".ipynb_checkpoints").mkdir(parents=True)
+    (tmp_path / "vae_nb" / "model.py").write_text("x = 1")
+    monkeypatch.setattr(sweeps, "PROJECT_ROOT", tmp_path)
+    version = sweeps.code_version("04")
+    (tmp_path / "vae_nb" / ".model.py.swp").write_bytes(b"\xff")
+    (tmp_path / "vae_nb" / ".#model.py").write_text("x = 2")
+    assert sweeps.code_version("04") == version
+    (tmp_path / "vae_nb" / "model.py").write_text("x = 2")
+    assert sweeps.code_version("04") != version
+
+
 def test_where_nothing_was_swept_the_documented_sweep_is_found(tmp_path):
+    assert find_sweep(tmp_path) == DOCUMENTED
+    columns = ("run", "training.seed", "status", "error", "config_hash", "code_version")
+    failed = dict.fromkeys(columns, "") | {"status": "failed"}
+    write_rows(tmp_path / "sweeps" / "failed" / "results.csv", [failed])
+    write_rows(tmp_path / "sweeps" / "empty" / "results.csv", [])
     assert find_sweep(tmp_path) == DOCUMENTED
     assert Workspace(tmp_path).folder == tmp_path

@@ -82,7 +82,8 @@ def as_markdown(sweep):
     text += f"| | {names[0]}, difference | {' | '.join(names)} |\n"
     text += "|---|" + "--:|" * (1 + len(names)) + "\n"
     for name, runs in groups.items():
-        excess = [runs[s]["validation.excess"] - first[s]["validation.excess"] for s in runs]
+        both = runs.keys() & first.keys()
+        excess = [runs[s]["validation.excess"] - first[s]["validation.excess"] for s in both]
         difference = f"{statistics.mean(excess):+.0f}" if name else ""
         if name and len(excess) > 1:
             difference += f" ± {statistics.stdev(excess) / len(excess) ** 0.5:.0f}"
@@ -109,6 +110,8 @@ def keep(folder, with_pictures=True):
         The copy.
     """
     sweep, kept = read_sweep(folder), KEPT / folder.name
+    if folder == kept:
+        sys.exit(f"{folder} is where it is kept; name the folder that the sweep was run into.")
     shutil.rmtree(kept, ignore_errors=True)
     kept.mkdir(parents=True)
     shutil.copy(folder / "results.csv", kept)

@@ -219,6 +219,8 @@ def sweep(
         name = name or Path(files[0]).stem
         if name != Path(name).name or name == "..":
             raise FilesError(f"--name is {name!r}; allowed is the name of a folder.")
+        if notebooks_to and "://" not in notebooks_to:
+            notebooks_to = str(_absolute(None, None, notebooks_to))
         if jobs and scheduler:
             raise ConfigError("--jobs is for this machine; with --scheduler its workers decide.")
         only = only or definition.pop("only", NOTEBOOKS)

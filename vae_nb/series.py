@@ -128,10 +128,10 @@ def run_series(
         for notebook in series_notebooks(only):
             started = time.perf_counter()
             executed.append(execute(notebook))
-            if notebooks_to is not None:
-                _store(executed[-1], f"{notebooks_to.rstrip('/')}/{notebook.name}")
             if on_notebook is not None:
                 on_notebook(notebook.stem, time.perf_counter() - started)
+        for path in executed if notebooks_to is not None else ():
+            _store(path, notebooks_to)
     return executed
 
 
@@ -174,6 +174,9 @@ def _store(path, address):
     """Have papermill write an executed notebook to one of the addresses that it knows."""
     import papermill.iorw
 
+    if "://" not in address:
+        make_folder(address)
+    address = f"{address.rstrip('/')}/{path.name}"
     try:
         papermill.iorw.write_ipynb(papermill.iorw.load_notebook_node(str(path)), address)
     except Exception as error:  # of a storage's own library, of whichever class
@@ -205,11 +208,12 @@ def _execute(notebook, folder, parameters, held, busy, progress):
 
     before_cell(None, 0)  # a kernel takes seconds to start
     bar = {"desc": notebook.stem, "leave": False, "unit": "cell"} if progress else False
+    asked = papermill.inspect_notebook(notebook)
     try:
         result = papermill.execute_notebook(
             notebook,
             unfinished,
-            {name: parameters[name] for name in papermill.inspect_notebook(notebook)},
+            {name: value for name, value in parameters.items() if name in asked},
             kernel_name="python3",
             cwd=notebook.parent,
             progress_bar=bar,

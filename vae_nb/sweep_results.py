@@ -1,6 +1,7 @@
 """What a sweep leaves behind: tables of its runs and of their epochs, and some pictures of each."""
 
 import csv
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,7 +75,7 @@ class SweepResults:
 
 
 def find_sweep(output_dir="output"):
-    """The sweep that was last run into an output folder; the documented one if there is none.
+    """The sweep that last gave a result in an output folder; the documented one if none did.
 
     Parameters
     ----------
@@ -86,7 +87,11 @@ def find_sweep(output_dir="output"):
     Path
     """
     tables = from_project_root(output_dir).glob("sweeps/*/results.csv")
-    return max(tables, key=lambda path: path.stat().st_mtime, default=DOCUMENTED / "-").parent
+    for table in sorted(tables, key=lambda path: path.stat().st_mtime, reverse=True):
+        with suppress(FilesError):
+            if any(row.get("status") == "complete" for row in _read_rows(table)):
+                return table.parent
+    return DOCUMENTED
 
 
 def read_sweep(folder):

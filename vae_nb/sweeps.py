@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import groupby, product
 from operator import attrgetter
@@ -88,13 +88,17 @@ def read_sweep_definition(path):
         If the file cannot be read, or something in it is not legal.
     """
     values = read_json(path)
-    if not isinstance(values, dict) or not {"configs", "grids"} & values.keys():
+    schema = Path(__file__).with_name("sweep.schema.json").read_text(encoding="utf-8")
+    schema = json.loads(schema)
+    if (
+        not isinstance(values, dict)
+        or not (schema["properties"].keys() - {"$schema"}) & values.keys()
+    ):
         return None
     import fastjsonschema
 
-    schema = Path(__file__).with_name("sweep.schema.json").read_text(encoding="utf-8")
     try:
-        complete = fastjsonschema.compile(json.loads(schema))(values)
+        complete = fastjsonschema.compile(schema)(values)
         return {key: value for key, value in complete.items() if key != "$schema"}
     except fastjsonschema.JsonSchemaValueException as error:
         what = error.message.removeprefix("data").removeprefix(".")
@@ -183,6 +187,8 @@ def plan_sweep(configs=("config.json",), grids=({},), seeds=1, overrides=None):
             name = f"{name}_{_hash(config.to_dict())}"
         names.add(name)
         planned.append(PlannedRun(name, config, values | {"training.seed": seed}))
+        if any(run.values == planned[-1].values for run in planned[:-1]):
+            raise ConfigError(f"Two configurations are called {stem}; their names must differ.")
     return planned
 
 
@@ -244,7 +250,11 @@ def code_version(only):
     str
         Twelve hexadecimal digits.
     """
-    files = sorted((PROJECT_ROOT / "vae_nb").glob("*.*"))  # Python and the schemas
+    files = [
+        path for kind in ("py", "json") for path in (PROJECT_ROOT / "vae_nb").glob(f"*.{kind}")
+    ]
+    # An editor's own files begin with a dot.
+    files = sorted(path for path in files if not path.name.startswith("."))
     texts = [path.read_text(encoding="utf-8") for path in files]
     return _hash([texts, [notebook_version(path) for path in series_notebooks(only)]])
 
@@ -339,7 +349,10 @@ def _run(job):
         raise FilesError(f"The project in {PROJECT_ROOT} is of another version than the sweep's.")
     config = config_from_dict(job["config"])
     config_path = workspace.folder / "config.json"
-    with workspace.sole_writer(wait=True):  # the process of a killed sweep may still be ending
+    with workspace.sole_writer(wait=True):  # an earlier sweep's process may still be at work,
+        if _finished(job):  # and have come to its end
+            return
+        (workspace.folder / DONE).unlink(missing_ok=True)
         _write_json(config_path, job["config"])
         images = load_images(config.data)
         if config_hash(config, images.fingerprint()) != job["identity"]["config_hash"]:
@@ -522,8 +535,8 @@ def run_sweep(
     folder = from_project_root(folder)
     jobs = _jobs(runs, folder, only, threads, notebooks_to)
     errors, finished = {}, {}
+    _stopping.clear()
     with sole_writer(folder, wait_for_folder), hold_signals(_stopping.set) as held:
-        _stopping.clear()
         with atomic_path(folder / TOKEN) as temporary:
             temporary.write_text(jobs[runs[0].name]["token"], encoding="utf-8")
         for job in jobs.values():
@@ -540,15 +553,21 @@ def run_sweep(
                         job = waiting.pop(future)
                         error, name = _received(future, job), job["name"]
                         finished |= _finished(job)
-                        if name not in finished:
+                        if name not in finished and held.number is None:
                             errors[name] = error or f"its results are not in {job['folder']}."
                         bar.set_postfix_str(f"{name} {'failed' if name in errors else 'done'}")
                         bar.update()
                     if done and time.monotonic() - written_at > SECONDS_BETWEEN_TABLES:
-                        _write_tables(folder, runs, jobs, finished, errors)
+                        with suppress(FilesError):  # somebody may look at it; the runs go on
+                            _write_tables(folder, runs, jobs, finished, errors)
                         written_at = time.monotonic()
+        except BaseException:
+            _stopping.set()
+            raise
         finally:
             _cancel(waiting)
+        for job in waiting.values():
+            finished |= _finished(job)
         _write_tables(folder, runs, jobs, finished, errors)
         if held.number is not None:
             left = len(runs) - len(finished)
@@ -635,8 +654,9 @@ def _write_tables(folder, runs, jobs, finished, errors):
             epochs = zip(*columns, strict=True)
             curves += [{"run": run.name, **dict(zip(names, e, strict=True))} for e in epochs]
         rows.append(row)
-    write_rows(folder / "results.csv", rows)
-    write_rows(folder / "curves.csv", curves)
+    if rows:  # those of an earlier sweep are better than none
+        write_rows(folder / "results.csv", rows)
+        write_rows(folder / "curves.csv", curves)
 
 
 if __name__ == "__main__":
