@@ -787,7 +787,8 @@ def sweep_curves(panels, ylabel):
         axes.set_ylabel(ylabel if column == 0 else "")
         axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True, min_n_ticks=1))
         place = {"loc": "upper right", "ncols": columns_of_names}
-        look = {"frameon": False, "handlelength": 1.2, "columnspacing": 1, "labelspacing": 0.25}
+        look = {"handlelength": 1.2, "columnspacing": 1, "labelspacing": 0.25}
+        look |= {"facecolor": "white", "edgecolor": "none"}  # over what passes behind the names
         axes.legend(fontsize=TEXT_SIZE, **look, **place)
     styles = {"training": "-", "held-out": "--"}
     handles = [Line2D([], [], color=BLACK, linestyle=s, label=n) for n, s in styles.items()]
