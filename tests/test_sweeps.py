@@ -268,6 +268,10 @@ def test_a_run_that_fails_stops_no_other_and_is_run_again(config_path, pictures,
     rows = rows_of(folder)
     assert [row["status"] for row in rows] == ["failed", "failed", "complete", "complete"]
     assert "Training diverged" in rows[0]["error"]
+    assert rows[0]["error"].endswith(
+        "As far as it ran it is in notebooks/05_reconstruct.unfinished.ipynb."
+    )
+    assert str(tmp_path) not in (folder / "results.csv").read_text(encoding="utf-8")
     assert rows[0]["validation.excess"] == ""
     assert [row["config"] for row in rows] == ["bad", "bad", "tiny", "tiny"]
     for row in rows[2:]:

@@ -332,7 +332,8 @@ def _main():
         _run(job)
         error = None
     except VaeNbError as caught:
-        error = " ".join(caught.errors)[:LONGEST_ERROR]
+        # A table shall be the same wherever the folder lies.
+        error = " ".join(caught.errors).replace(f"{job['folder']}{os.sep}", "")[:LONGEST_ERROR]
     os.write(output, json.dumps(error).encode())
 
 
