@@ -847,11 +847,11 @@ def test_10_the_front_is_what_nobody_beats(seed):
 def test_10_the_reference_has_the_commonest_values():
     groups = [(8, "x"), (16, "x"), (16, "y"), (16, "z")]
     reference_of = functions_of("10")["reference_of"]
-    assert reference_of(dict.fromkeys(groups, {1: None})) == (16, "x")
+    assert reference_of({values: {1: None} for values in groups}) == (16, "x")
     other_seeds = {("a",): {1: None}, ("b",): {0: None}, ("c",): {0: None}}
     assert reference_of(other_seeds) == ("b",)  # with which others can be compared
     full = list(itertools.product([2, 4], ["p", "q"]))
-    assert reference_of(dict.fromkeys(full, {1: None})) == (2, "p")
+    assert reference_of({values: {1: None} for values in full}) == (2, "p")
     assert reference_of({(): {1: None}}) == ()
     name_of = functions_of("10")["name_of"]
     names = [name_of(values, (16, "x"), ["model.latent_dim", "config"]) for values in groups]

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
@@ -21,7 +22,7 @@ from vae_nb.config import config_keys, load_config
 from vae_nb.errors import ConfigError, FilesError
 from vae_nb.series import series_notebooks
 from vae_nb.sweep_results import DOCUMENTED, find_sweep, flat, read_sweep, write_rows
-from vae_nb.workspace import Workspace, load_model
+from vae_nb.workspace import Workspace, load_model, train_and_save
 
 ONLY = "05"  # it trains where there is no model, and takes a few seconds
 TIMES = {"training_seconds", "seconds"}
@@ -268,9 +269,7 @@ def test_a_run_that_fails_stops_no_other_and_is_run_again(config_path, pictures,
     rows = rows_of(folder)
     assert [row["status"] for row in rows] == ["failed", "failed", "complete", "complete"]
     assert "Training diverged" in rows[0]["error"]
-    assert rows[0]["error"].endswith(
-        "As far as it ran it is in notebooks/05_reconstruct.unfinished.ipynb."
-    )
+    assert rows[0]["error"].endswith(" it is in notebooks/05_reconstruct.unfinished.ipynb.")
     assert str(tmp_path) not in (folder / "results.csv").read_text(encoding="utf-8")
     assert rows[0]["validation.excess"] == ""
     assert [row["config"] for row in rows] == ["bad", "bad", "tiny", "tiny"]
@@ -583,6 +582,30 @@ def test_a_run_that_another_process_has_finished_meanwhile_is_left_alone(config_
     before = done.stat().st_mtime_ns
     assert sweeps.run_one(job) == {"error": None, "files": None}
     assert done.stat().st_mtime_ns == before
+
+
+def test_a_run_goes_on_from_its_checkpoint_in_notebook_04_too(config_path, tmp_path):
+    """That notebook trains whatever is there, unless it is told to resume."""
+    (run,) = sweeps.plan_sweep([config_path])
+    job = sweeps._jobs([run], tmp_path, "04", 1, None)[run.name]
+    (tmp_path / ".sweep").write_text(job["token"])
+
+    class StopHereError(Exception):
+        pass
+
+    def stop(vae, columns):
+        if len(columns["epoch"]) == 2:
+            raise StopHereError
+
+    config = replace(run.config, training=replace(run.config.training, checkpoint_seconds=0))
+    with pytest.raises(StopHereError):
+        train_and_save(config, job["folder"], on_epoch_end=stop, progress=False)
+    assert sweeps.run_one(job)["error"] is None
+    workspace = Workspace(job["folder"])
+    assert json.loads(workspace.metrics_path.read_text(encoding="utf-8"))["resumed_at"] == 3
+    whole = train_and_save(run.config, tmp_path / "whole", progress=False)
+    resumed, *_ = load_model(workspace.model_path)
+    assert resumed.parameters.tobytes() == whole.vae.parameters.tobytes()
 
 
 def test_an_editor_s_files_are_no_code(tmp_path, monkeypatch):
