@@ -438,6 +438,17 @@ def test_executed_notebooks_are_stored_where_papermill_can(config_path, tmp_path
     assert stored == own
 
 
+def test_an_address_that_papermill_cannot_write_to_is_told_before_a_training(config_path, tmp_path):
+    with sweeps.local_executor(1) as executor:
+        to = "nonsense://nowhere"
+        outcome = plan_and_run(config_path, tmp_path / "sweep", executor, notebooks_to=to)
+    assert (
+        "Cannot store 05_reconstruct.ipynb at nonsense://nowhere/seed=0" in outcome.errors["seed=0"]
+    )
+    assert outcome.report is None
+    assert not Workspace(tmp_path / "sweep" / "seed=0").model_path.exists()
+
+
 def test_two_sweeps_do_not_write_into_one_folder(long_config_path, tmp_path):
     process = started_sweep(long_config_path, cwd=tmp_path)
     folder = tmp_path / "results" / "sweeps" / "long"

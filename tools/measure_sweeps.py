@@ -7,8 +7,6 @@ meanwhile. It needs Dask: pip install -e '.[cluster]'.
 """
 
 import json
-import os
-import platform
 import resource
 import subprocess
 import sys
@@ -18,6 +16,8 @@ from pathlib import Path
 
 import psutil
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from benchmarks.machine import describe
 from vae_nb import load_config, load_images, plan_sweep
 from vae_nb.sweep_results import write_rows
 from vae_nb.sweeps import config_hash, dask_executor
@@ -297,10 +297,11 @@ def main(arguments):
     if arguments[:1] == ["--two-runs"]:
         print(json.dumps(sweep(Path(arguments[1]), "whole", "--seeds", "2", "--jobs", "2")))
         return
+    machine = describe()
     with tempfile.TemporaryDirectory() as folder:
         scale = {
-            "machine": cpu_name(),
-            "cores": os.cpu_count(),
+            "machine": machine["processor"],
+            "cores": machine["cores"],
             "engine": measure_engine(),
             "run": measure_runs(Path(folder) / "runs"),
             "jobs": measure_jobs(Path(folder) / "jobs"),
@@ -309,19 +310,6 @@ def main(arguments):
         scale["blas"] = json.loads(done.read_text(encoding="utf-8"))["blas"]
     TABLE.write_text(json.dumps(scale, indent=2) + "\n", encoding="utf-8")
     TABLE.with_suffix(".md").write_text(as_markdown(scale), encoding="utf-8")
-
-
-def cpu_name():
-    """What the processor calls itself, where the system says so.
-
-    Returns
-    -------
-    str
-    """
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return next(iter(names), platform.processor() or platform.machine())
 
 
 if __name__ == "__main__":

@@ -125,6 +125,8 @@ def run_series(
         workspace.sole_writer(wait),
         _runner(workspace.notebooks, parameters, progress) as execute,
     ):
+        if notebooks_to is not None:  # a wrong address is told before a training
+            _store(series_notebooks(only)[0], notebooks_to)
         for notebook in series_notebooks(only):
             started = time.perf_counter()
             executed.append(execute(notebook))
@@ -171,7 +173,7 @@ def _runner(folder, parameters, progress):
 
 
 def _store(path, address):
-    """Have papermill write an executed notebook to one of the addresses that it knows."""
+    """Have papermill write a notebook to one of the addresses that it knows."""
     import papermill.iorw
 
     if "://" not in address:
