@@ -31,11 +31,12 @@ class:
 test: $(VENV)/ready-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 	$(BIN)/python -m pytest
 
 test-long: $(VENV)/ready-test
 	$(BIN)/python -m pytest --hypothesis-profile=long -m "not long" \
-		tests/test_config.py tests/test_fuzz.py tests/test_images.py tests/test_losses.py
+		tests/data tests/core/test_losses.py
 	$(BIN)/python -m pytest -m long
 
 bench: $(VENV)/ready-bench

@@ -63,7 +63,7 @@ def by_batch():
 def train_on(count):
     """Steps on a set of random pictures, in this process: their time with fetching, peak memory."""
     import vae_nb
-    from vae_nb.threads import worker_threads
+    from vae_nb.core.blocks import worker_threads
 
     config = seed_config()
     rng = np.random.default_rng(0)

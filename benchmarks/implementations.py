@@ -37,7 +37,7 @@ class Problem:
 class VaeNb:
     def __init__(self, problem):
         import vae_nb
-        from vae_nb.config import config_from_dict
+        from vae_nb.data.config import config_from_dict
 
         layers = {"encoder_layers": problem.names("encoder_"), "decoder_layers": problem.decoder}
         model = {

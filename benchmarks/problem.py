@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 import vae_nb
-from vae_nb.config import config_from_dict
+from vae_nb.data.config import config_from_dict
 
 NOISE_DRAWS = 10
 

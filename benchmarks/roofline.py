@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from benchmarks.implementations import Problem, VaeNb
 from benchmarks.problem import count_work, write_step
 from benchmarks.training_step import LEARNING_RATE, SETTLING_STEPS, STEPS
-from vae_nb.threads import worker_threads
+from vae_nb.core.blocks import worker_threads
 
 # Okabe & Ito (2008), told apart by colour-blind readers too.
 LOOKS = {

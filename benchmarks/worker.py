@@ -125,7 +125,7 @@ def serve(name, folder):
         "peak": lambda: {"megabytes": peak_megabytes()},
     }
     if name == "vae_nb":
-        from vae_nb.threads import worker_threads
+        from vae_nb.core.blocks import worker_threads
     else:
         worker_threads = nullcontext
     with worker_threads():

@@ -6,11 +6,11 @@ and sees them fail.
 
 import numpy as np
 
-import vae_nb.layers
-import vae_nb.losses
-import vae_nb.model
-from vae_nb.config import LayerConfig, ModelConfig
-from vae_nb.gradient_checking import central_differences, gradient_check, relative_error
+import vae_nb.core.layers
+import vae_nb.core.losses
+import vae_nb.core.model
+from vae_nb.core.gradient_checking import central_differences, gradient_check, relative_error
+from vae_nb.data.config import LayerConfig, ModelConfig
 
 GRADIENT_BOUND = 1e-7
 # relu has no derivative at 0: a central difference that steps over it sees two slopes at once.
@@ -47,7 +47,7 @@ def random_problem(encoder, decoder, latent_dim=2, image_shape=(2, 3, 1), batch=
     pixels = int(np.prod(image_shape))
     for _ in range(20):
         # Not the start that training has: it is made for small gradients.
-        vae = vae_nb.model.VAE(config, image_shape, dtype=np.float64)
+        vae = vae_nb.core.model.VAE(config, image_shape, dtype=np.float64)
         for array in vae.named_parameters().values():
             scale = 1.2 / np.sqrt(len(array)) if array.ndim == 2 else 0.5
             array[:] = rng.normal(scale=scale, size=array.shape)
@@ -78,7 +78,7 @@ def check_dense_gradients(activation, inputs=4, units=4, seed=0):
     """Weights, biases and input of one layer, by the gradient of a random sum of its outputs."""
     rng = np.random.default_rng(seed)
     arrays = [rng.normal(size=(inputs, units)), rng.normal(size=units)]
-    layer = vae_nb.layers.Dense(*arrays, activation)
+    layer = vae_nb.core.layers.Dense(*arrays, activation)
     x, direction = rng.normal(size=(6, inputs)), rng.normal(size=(6, units))
     layer.forward(x)
     assert not near_a_kink([layer])
@@ -94,10 +94,10 @@ def check_dense_gradients(activation, inputs=4, units=4, seed=0):
 def check_kl_gradients(seed=0):
     rng = np.random.default_rng(seed)
     mean, log_variance = rng.normal(size=(2, 4, 3))
-    analytic = vae_nb.losses.kl_divergence_gradient(mean, log_variance)
+    analytic = vae_nb.core.losses.kl_divergence_gradient(mean, log_variance)
     for array, gradient in zip((mean, log_variance), analytic, strict=True):
         numeric = central_differences(
-            lambda: np.sum(vae_nb.losses.kl_divergence(mean, log_variance)), array
+            lambda: np.sum(vae_nb.core.losses.kl_divergence(mean, log_variance)), array
         )
         assert gradient.shape == array.shape
         assert relative_error(gradient.reshape(-1), numeric) <= GRADIENT_BOUND
@@ -110,7 +110,7 @@ def check_moments_of_reparameterization(seed=0):
     log_variance = np.array([[0.0, 1.0, -2.0, -6.0]])
     draws = 200_000
     noise = rng.standard_normal((draws, 4))
-    z = vae_nb.model.reparameterize(mean, log_variance, noise)
+    z = vae_nb.core.model.reparameterize(mean, log_variance, noise)
     assert z.shape == noise.shape
     variance = np.exp(log_variance[0])
     # Five standard errors: of a mean sqrt(variance / n), of a variance variance * sqrt(2 / n).

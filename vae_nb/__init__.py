@@ -1,50 +1,69 @@
 """A variational autoencoder in plain NumPy: the module behind the emoji-vae notebooks.
 
-Names are imported when they are first asked for, so that `import vae_nb` is quick and brings
-neither matplotlib nor widgets.
+These are the public names, and the module that each one lives in. A module is imported when one of
+its names is first used, so `import vae_nb` is quick and loads neither matplotlib nor widgets.
 """
 
 import importlib
 
-_HOME_OF = {
-    name: module
-    for module, names in {
-        "config": "Config load_config",
-        "errors": "ConfigError FilesError ImagesError Interrupted ModelError TrainingDiverged"
-        " VaeNbError",
-        "explorer": "LatentExplorer",
-        "gradient_checking": "central_differences gradient_check relative_error",
-        "images": "ImageSet load_images",
-        "layers": "ACTIVATIONS Dense sigmoid softplus",
-        "losses": "bernoulli_entropy bernoulli_loss bernoulli_loss_gradient kl_divergence"
-        " kl_divergence_gradient kl_divergence_per_dimension",
-        "metrics": "active_units aggregate_posterior encode_set evaluate kl_per_dimension"
-        " negative_elbo pixel_distances reconstruction_quality sample_quality",
-        "model": "VAE Loss count_parameters reparameterize",
-        "optimizers": "SGD Adam",
-        "random_streams": "random_stream",
-        "series": "run_series",
-        "sweep_results": "SweepResults find_sweep read_sweep",
-        "sweeps": "dask_executor local_executor plan_sweep run_sweep",
-        "threads": "worker_threads",
-        "training_monitor": "TrainingMonitor",
-        "training": "History clip_scale kl_weight_at learning_rate_at train",
-        "model_files": "load_model save_model",
-        "workspace": "TrainedRun Workspace load_or_train train_and_save",
-    }.items()
-    for name in names.split()
+_PUBLIC = {
+    "vae_nb.core.blocks": ["worker_threads"],
+    "vae_nb.core.gradient_checking": ["central_differences", "gradient_check", "relative_error"],
+    "vae_nb.core.layers": ["ACTIVATIONS", "Dense", "sigmoid", "softplus"],
+    "vae_nb.core.losses": [
+        "bernoulli_entropy",
+        "bernoulli_loss",
+        "bernoulli_loss_gradient",
+        "kl_divergence",
+        "kl_divergence_gradient",
+        "kl_divergence_per_dimension",
+    ],
+    "vae_nb.core.metrics": [
+        "active_units",
+        "aggregate_posterior",
+        "encode_set",
+        "evaluate",
+        "kl_per_dimension",
+        "negative_elbo",
+        "pixel_distances",
+        "reconstruction_quality",
+        "sample_quality",
+    ],
+    "vae_nb.core.model": ["VAE", "Loss", "count_parameters", "reparameterize"],
+    "vae_nb.core.optimizers": ["SGD", "Adam"],
+    "vae_nb.core.random_streams": ["random_stream"],
+    "vae_nb.core.training": ["History", "clip_scale", "kl_weight_at", "learning_rate_at", "train"],
+    "vae_nb.data.config": ["Config", "load_config"],
+    "vae_nb.data.images": ["ImageSet", "load_images"],
+    "vae_nb.run.model_files": ["load_model", "save_model"],
+    "vae_nb.run.series": ["run_series"],
+    "vae_nb.run.workspace": ["TrainedRun", "Workspace", "load_or_train", "train_and_save"],
+    "vae_nb.show.explorer": ["LatentExplorer"],
+    "vae_nb.show.monitor": ["TrainingMonitor"],
+    "vae_nb.sweeps.engine": ["dask_executor", "local_executor", "plan_sweep", "run_sweep"],
+    "vae_nb.sweeps.results": ["SweepResults", "find_sweep", "read_sweep"],
+    "vae_nb.system.errors": [
+        "ConfigError",
+        "FilesError",
+        "ImagesError",
+        "Interrupted",
+        "ModelError",
+        "TrainingDiverged",
+        "VaeNbError",
+    ],
 }
-_SUBMODULES = ("exercises", "figures")
+_MODULE_OF = {name: module for module, names in _PUBLIC.items() for name in names}
+_SUBMODULES = {"exercises": "vae_nb.exercises", "figures": "vae_nb.show.figures"}
 
-__all__ = sorted([*_HOME_OF, *_SUBMODULES])  # noqa: PLE0605 - the list is sorted strings
+__all__ = sorted([*_MODULE_OF, *_SUBMODULES])  # noqa: PLE0605 - the list is sorted strings
 
 
 def __getattr__(name):
     if name in _SUBMODULES:
-        return importlib.import_module(f"{__name__}.{name}")
-    if name not in _HOME_OF:
+        return importlib.import_module(_SUBMODULES[name])
+    if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+    value = getattr(importlib.import_module(_MODULE_OF[name]), name)
     globals()[name] = value
     return value
 

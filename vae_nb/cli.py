@@ -13,26 +13,17 @@ from threading import Thread
 
 import click
 
-from vae_nb.config import load_config, parse_override
-from vae_nb.errors import (
-    ConfigError,
-    FilesError,
-    ImagesError,
-    Interrupted,
-    ModelError,
-    VaeNbError,
-)
-from vae_nb.images import load_images, skipped_lines
-from vae_nb.model import count_parameters
-from vae_nb.paths import PROJECT_ROOT
-from vae_nb.series import (
+from vae_nb.core.model import count_parameters
+from vae_nb.data.config import load_config, parse_override
+from vae_nb.data.images import load_images, skipped_lines
+from vae_nb.run.series import (
     refresh_working_copy,
     run_series,
     series_notebooks,
     write_explorer_notebook,
 )
-from vae_nb.sweep_results import flat
-from vae_nb.sweeps import (
+from vae_nb.run.workspace import Workspace, find_checkpoint, load_or_train
+from vae_nb.sweeps.engine import (
     LONGEST_NAME,
     NOTEBOOKS,
     dask_executor,
@@ -42,7 +33,16 @@ from vae_nb.sweeps import (
     read_sweep_definition,
     run_sweep,
 )
-from vae_nb.workspace import Workspace, find_checkpoint, load_or_train
+from vae_nb.sweeps.results import flat
+from vae_nb.system.errors import (
+    ConfigError,
+    FilesError,
+    ImagesError,
+    Interrupted,
+    ModelError,
+    VaeNbError,
+)
+from vae_nb.system.paths import PROJECT_ROOT
 
 BAD_INPUT = (ConfigError, ImagesError, FilesError, ModelError)
 FLOAT32_BYTES = 4

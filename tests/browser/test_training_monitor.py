@@ -11,7 +11,7 @@ from browser.front_ends import (
     wait_until_run,
     write_notebook,
 )
-from vae_nb.model_files import load_checkpoint
+from vae_nb.run.model_files import load_checkpoint
 
 TRAINING = """import json, numpy as np, vae_nb
 layers = [{"units": 16, "activation": "relu"}]

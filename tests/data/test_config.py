@@ -1,0 +1,762 @@
+"""The configuration: what is legal, what is refused and how, what is left out."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+
+import fastjsonschema
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vae_nb.data import config as config_module
+from vae_nb.data.config import Config, ModelConfig, config_from_dict, load_config, parse_override
+from vae_nb.system.errors import ConfigError
+from vae_nb.system.paths import PROJECT_ROOT
+
+SCHEMA = json.loads((PROJECT_ROOT / "vae_nb" / "config.schema.json").read_text(encoding="utf-8"))
+CONFIGS = sorted((PROJECT_ROOT / "configs").glob("*.json"))
+ACTIVATIONS = ["linear", "relu", "tanh", "sigmoid", "softplus", "cosh"]
+RELU_8 = {"units": 8, "activation": "relu"}
+TANH_4 = {"units": 4, "activation": "tanh"}
+
+ORIGINAL = {
+    "data": {"input_size": [64, 64], "channels": 3, "batch_size": 2, "validation_split": 0.2},
+    "model": {
+        "latent_dim": 16,
+        "encoder_layers": [
+            {"units": 512, "activation": "relu"},
+            {"units": 256, "activation": "relu"},
+            {"units": 128, "activation": "relu"},
+        ],
+        "decoder_layers": [
+            {"units": 128, "activation": "relu"},
+            {"units": 256, "activation": "relu"},
+            {"units": 512, "activation": "cosh"},
+        ],
+    },
+    "training": {
+        "epochs": 1000,
+        "learning_rate": 0.001,
+        "optimizer": {"type": "adam", "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8},
+    },
+}
+
+# Key path: (legal values, illegal values); true and "1" are refused for every number below.
+CASES = {
+    "data.input_dir": (["faces", ["faces"], ["a", "b/c"]], ["", [], [""], ["a", 1], 3, "a\0b"]),
+    "data.input_size": ([[4, 1024], [48, 32.0]], [[3, 64], [64, 1025], [64], [8, 8, 8], 64]),
+    "data.channels": ([1, 3], [0, 2, 4, [3]]),
+    "data.batch_size": ([1, 65536, 2.0], [0, -1, 65537, 2.5]),
+    "data.validation_split": ([0.001, 0.999], [0, 1, -0.1, 1.5]),
+    "model.latent_dim": ([1, 4096], [0, 4097, 1.5]),
+    "model.encoder_layers": ([[RELU_8], [TANH_4] * 32], [[], [RELU_8] * 33, {}, "relu", RELU_8]),
+    "model.decoder_layers": ([[RELU_8], [TANH_4] * 32], [[], [RELU_8] * 33, {}, "relu", None]),
+    "training.epochs": ([1, 1_000_000], [0, 1_000_001, 10**400]),
+    "training.learning_rate": ([1e-9, 10], [0, -1, 10.1]),
+    "training.optimizer": ([{}, {"type": "sgd"}], [[], "adam", None]),
+    "training.optimizer.type": (["adam", "sgd"], ["Adam", "rmsprop", 1]),
+    "training.optimizer.beta1": ([0, 0.999], [-0.1, 1]),
+    "training.optimizer.beta2": ([0, 0.999], [-0.1, 1]),
+    "training.optimizer.epsilon": ([1e-12, 1], [0, -1e-8]),
+    "training.kl_weight": ([0, 10, 0.5], [-0.1, 10**400]),
+    "training.kl_warmup": ([0, 1, 0.5], [-0.1, 1.1]),
+    "training.learning_rate_schedule": (["cosine", "constant"], ["linear", 3]),
+    "training.warmup_steps": ([0, 10**9], [-1, 0.5, 10**9 + 1]),
+    "training.gradient_clip_norm": ([None, 50, 0.5], [0, -1]),
+    "training.augmentation": ([0, 0.25, 1], [-0.1, 1.1]),
+    "training.early_stopping_patience": ([None, 1, 1_000_000], [0, 1.5, 1_000_001]),
+    "training.checkpoint_seconds": ([0, 0.5, 30], [-1]),
+    "training.seed": ([0, 2**32 - 1], [-1, 2**32, 0.5]),
+}
+SECTIONS = {"data", "model", "training", "training.optimizer"}
+
+
+def schema_keys(schema=SCHEMA, prefix=""):
+    """Dotted key path to subschema, of every key but "$schema" and those of a layer."""
+    for key, subschema in schema["properties"].items():
+        if key != "$schema":
+            yield prefix + key, subschema
+            if "properties" in subschema:
+                yield from schema_keys(subschema, f"{prefix}{key}.")
+
+
+def nested(path, value):
+    for key in reversed(path.split(".")):
+        value = {key: value}
+    return value
+
+
+def looked_up(values, path):
+    for key in path.split("."):
+        values = values[key]
+    return values
+
+
+def errors_of(values, **arguments):
+    with pytest.raises(ConfigError) as caught:
+        config_from_dict(values, "config.json", **arguments)
+    assert str(caught.value) == "\n".join(caught.value.errors)
+    return caught.value.errors
+
+
+def written(folder, text, name="config.json"):
+    path = folder / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode("utf-8"))
+    return path
+
+
+def refusal(folder, text):
+    with pytest.raises(ConfigError) as caught:
+        load_config(written(folder, text))
+    (sentence,) = caught.value.errors
+    return sentence
+
+
+# The schema
+
+
+def test_schema_is_a_legal_schema_and_accepts_its_own_defaults():
+    validate = fastjsonschema.compile(SCHEMA)
+    validate(load_config().to_dict())
+
+
+def test_every_key_has_a_case_a_description_and_an_allowed_message():
+    keys = dict(schema_keys())
+    assert set(keys) == set(CASES) | SECTIONS
+    for key, schema in [*keys.items(), *SCHEMA["definitions"]["layer"]["properties"].items()]:
+        assert schema["description"].endswith("."), key
+        assert schema["errorMessage"], key
+    assert all("default" in schema for schema in keys.values())
+
+
+def test_nothing_unknown_is_let_through_anywhere():
+    objects = [SCHEMA, SCHEMA["definitions"]["layer"]]
+    objects += [schema for _, schema in schema_keys() if schema["type"] == "object"]
+    assert len(objects) == 6
+    assert all(schema["additionalProperties"] is False for schema in objects)
+
+
+def test_messages_name_every_choice():
+    layer = SCHEMA["definitions"]["layer"]["properties"]
+    assert layer["activation"]["enum"] == ACTIVATIONS
+    for key, schema in [*schema_keys(), *layer.items()]:
+        for choice in schema.get("enum", []):
+            assert json.dumps(choice) in schema["errorMessage"], key
+
+
+def test_the_dataclasses_have_the_keys_of_the_schema():
+    def keys(cls):
+        return [field.name for field in dataclasses.fields(cls)]
+
+    properties = SCHEMA["properties"]
+    training = properties["training"]["properties"]
+    assert keys(Config) == [key for key in properties if key != "$schema"]
+    assert keys(config_module.DataConfig) == list(properties["data"]["properties"])
+    assert keys(ModelConfig) == list(properties["model"]["properties"])
+    assert keys(config_module.TrainingConfig) == list(training)
+    assert keys(config_module.OptimizerConfig) == list(training["optimizer"]["properties"])
+    for cls in (Config, config_module.DataConfig, ModelConfig, config_module.TrainingConfig):
+        assert all(field.default is dataclasses.MISSING for field in dataclasses.fields(cls))
+
+
+# Values
+
+
+@pytest.mark.parametrize(
+    ("path", "value"), [(path, value) for path, (good, _) in CASES.items() for value in good]
+)
+def test_a_legal_value_is_taken(path, value):
+    taken = looked_up(config_from_dict(nested(path, value)).to_dict(), path)
+    if path == "data.input_dir":
+        value = [value] if isinstance(value, str) else value
+    if path == "training.optimizer":
+        value = {**load_config().to_dict()["training"]["optimizer"], **value}
+    assert taken == value
+    assert not isinstance(taken, bool)
+
+
+ILLEGAL = [(path, value) for path, (_, bad) in CASES.items() for value in bad]
+NUMBERS = [
+    path
+    for path, schema in schema_keys()
+    if "integer" in schema["type"] or "number" in schema["type"]
+]
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    ILLEGAL
+    + [(path, v) for path in NUMBERS for v in (True, "1", float("nan"), float("inf"), [], {})]
+    + [(path, 3) for path in SECTIONS],
+)
+def test_an_illegal_value_is_refused_with_its_path_and_what_is_allowed(path, value):
+    (sentence,) = errors_of(nested(path, value))
+    assert sentence.startswith(f"config.json: {path} is ")
+    assert sentence.endswith(f"; allowed is {dict(schema_keys())[path]['errorMessage']}.")
+
+
+def test_numbers_are_covered():
+    assert len(NUMBERS) == 17
+
+
+def test_the_sentence_to_the_letter():
+    assert errors_of({"training": {"learning_rate": -1}}) == [
+        "config.json: training.learning_rate is -1; allowed is a number above 0, at most 10."
+    ]
+    assert errors_of([1]) == [
+        "config.json: the top level is [1]; allowed is an object with the keys data, model and "
+        "training."
+    ]
+
+
+@pytest.mark.parametrize("value", [None, True, 3, 1.5, "a", [], [{}]])
+def test_a_top_level_that_is_no_object_is_refused(value):
+    (sentence,) = errors_of(value)
+    assert "the top level is " in sentence
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_every_activation(activation):
+    layers = [{"units": 3, "activation": activation}]
+    model = config_from_dict({"model": {"encoder_layers": layers}}).model
+    assert model.encoder_layers == (config_module.LayerConfig(3, activation),)
+
+
+@pytest.mark.parametrize(
+    ("layer", "sentence"),
+    [
+        ({"units": 0, "activation": "relu"}, "[1].units is 0; allowed is an integer from 1"),
+        ({"units": 65537, "activation": "relu"}, "[1].units is 65537; allowed is an integer"),
+        ({"units": True, "activation": "relu"}, "[1].units is true; allowed is an integer"),
+        ({"units": 2, "activation": "rleu"}, '[1].activation is "rleu"; allowed is one of "lin'),
+        ({"units": 2}, '[1].activation is missing; allowed is one of "linear"'),
+        ({"activation": "relu"}, "[1].units is missing; allowed is an integer from 1"),
+        ({**RELU_8, "unit": 2}, "[1].unit is not a known key; did you mean model.enco"),
+        ({**RELU_8, "zzz": 2}, "[1].zzz is not a known key; known are units, activation."),
+        (7, "[1] is 7; allowed is an object {"),
+    ],
+)
+def test_a_wrong_layer_is_named_by_its_index(layer, sentence):
+    (error,) = errors_of({"model": {"encoder_layers": [RELU_8, layer, RELU_8]}})
+    assert error.startswith(f"config.json: model.encoder_layers{sentence}")
+
+
+def test_a_wrong_layer_s_key_gets_the_neighbour_in_the_same_layer():
+    (error,) = errors_of({"model": {"decoder_layers": [{**RELU_8, "unit": 2}]}})
+    assert error.endswith("did you mean model.decoder_layers[0].units?")
+
+
+def test_all_errors_at_once_in_one_line_each():
+    errors = errors_of(
+        {
+            "latent_dim": 3,
+            "data": {"channels": 2, "batch_size": 0},
+            "model": {"encoder_layers": [{"units": 0, "activation": "x"}, RELU_8, {"units": 2}]},
+            "training": {"optimizer": {"beta1": 1, "beta": 0}, "seed": -1},
+        }
+    )
+    assert [error.removeprefix("config.json: ").split(" is ")[0] for error in errors] == [
+        "latent_dim",
+        "data.channels",
+        "data.batch_size",
+        "model.encoder_layers[0].units",
+        "model.encoder_layers[0].activation",
+        "model.encoder_layers[2].activation",
+        "training.optimizer.beta",
+        "training.optimizer.beta1",
+        "training.seed",
+    ]
+
+
+def test_integers_may_be_written_as_floats_and_numbers_as_integers():
+    config = config_from_dict(
+        {
+            "data": {"batch_size": 16.0, "input_size": [64.0, 32.0], "channels": 1.0},
+            "model": {"encoder_layers": [{"units": 8.0, "activation": "relu"}]},
+            "training": {"kl_weight": 2, "early_stopping_patience": 3.0},
+        }
+    )
+    integers = [
+        config.data.batch_size,
+        config.data.channels,
+        *config.data.input_size,
+        config.model.encoder_layers[0].units,
+        config.training.early_stopping_patience,
+    ]
+    assert [type(value) for value in integers] == [int] * 6
+    assert type(config.training.kl_weight) is float
+
+
+def test_a_long_value_is_shortened():
+    (error,) = errors_of({"training": {"seed": "x" * 5000}})
+    shown = error.removeprefix("config.json: training.seed is ").split(";")[0]
+    assert 50 < len(shown) <= 60
+    assert shown.endswith("…")
+
+
+def test_values_that_are_no_json_are_refused_too():
+    cycle = []
+    cycle.append(cycle)
+    for value in (cycle, {1, 2}, 10**5000, b"x", {(1, 2): 3}):
+        (error,) = errors_of({"training": {"seed": value}})
+        assert error.startswith("config.json: training.seed is ")
+
+
+def test_unprintable_text_makes_a_printable_line():
+    (error,) = errors_of({"a\nb\ud800": 1})
+    assert "\n" not in error
+    error.encode("utf-8")
+
+
+# Unknown keys
+
+
+@pytest.mark.parametrize(
+    ("values", "found", "nearest"),
+    [
+        ({"model": {"latent_dims": 3}}, "model.latent_dims", "model.latent_dim"),
+        ({"latent_dim": 3}, "latent_dim", "model.latent_dim"),
+        ({"epochs": 3}, "epochs", "training.epochs"),
+        ({"model": {"epochs": 3}}, "model.epochs", "training.epochs"),
+        ({"training": {"beta1": 0.5}}, "training.beta1", "training.optimizer.beta1"),
+        ({"training": {"learningRate": 1}}, "training.learningRate", "training.learning_rate"),
+        ({"train": {}}, "train", "training"),
+        ({"training": {"SEED": 1}}, "training.SEED", "training.seed"),
+        ({"schema": ""}, "schema", "$schema"),
+        ({"training.epochs": 3}, '"training.epochs"', "training.epochs"),
+    ],
+)
+def test_an_unknown_key_gets_its_nearest_neighbour(values, found, nearest):
+    assert errors_of(values) == [
+        f"config.json: {found} is not a known key; did you mean {nearest}?"
+    ]
+
+
+def test_an_unknown_key_without_a_neighbour_gets_the_keys_of_its_section():
+    assert errors_of({"model": {"dropout": 0.1}}) == [
+        "config.json: model.dropout is not a known key; known are latent_dim, encoder_layers, "
+        "decoder_layers."
+    ]
+
+
+def test_the_schema_key_is_allowed_at_the_top_as_a_string_only():
+    assert config_from_dict({"$schema": "x.json"}) == load_config()
+    assert errors_of({"$schema": 3}) == ["config.json: $schema is 3; allowed is a string."]
+    (error,) = errors_of({"data": {"$schema": "x.json"}})
+    assert error.startswith('config.json: data."$schema" is not a known key')
+
+
+# What is left out
+
+
+def test_the_defaults_are_the_schema_s():
+    values = load_config().to_dict()
+    leaves = {key: schema for key, schema in schema_keys() if key not in SECTIONS}
+    for key, schema in leaves.items():
+        expected = schema["default"]
+        if key == "data.input_dir":
+            expected = [expected]
+        assert looked_up(values, key) == expected, key
+
+
+@pytest.mark.parametrize("section", ["data", "model", "training"])
+def test_a_partial_file_takes_the_other_defaults(section):
+    values = {key: part for key, part in ORIGINAL.items() if key != section}
+    config = config_from_dict(values)
+    assert getattr(config, section) == getattr(load_config(), section)
+    assert config_from_dict({}) == load_config()
+
+
+def test_a_decoder_left_out_beside_an_encoder_is_the_encoder_mirrored():
+    model = config_from_dict({"model": {"encoder_layers": [RELU_8, TANH_4]}}).model
+    assert [dataclasses.asdict(layer) for layer in model.decoder_layers] == [TANH_4, RELU_8]
+
+
+def test_a_decoder_left_out_beside_a_left_out_encoder_is_the_default():
+    assert config_from_dict({"model": {"latent_dim": 3}}).model.decoder_layers == (
+        load_config().model.decoder_layers
+    )
+
+
+def test_a_decoder_alone_leaves_the_default_encoder():
+    model = config_from_dict({"model": {"decoder_layers": [TANH_4]}}).model
+    assert model.encoder_layers == load_config().model.encoder_layers
+    assert [dataclasses.asdict(layer) for layer in model.decoder_layers] == [TANH_4]
+
+
+# Files
+
+
+def test_comments_trailing_commas_and_a_byte_order_mark_are_accepted(tmp_path):
+    text = '\ufeff// a comment\n{"training": {"epochs": 7, /* here too */ "seed": 3,},}\n'
+    config = load_config(written(tmp_path, text))
+    assert (config.training.epochs, config.training.seed) == (7, 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ('{"training": {"epochs": 7}, "training": {}}', ['Duplicate key "training"']),
+        ('{"training": {"seed": 1, "seed": 2}}', ['Duplicate key "seed"']),
+        ('{\n  "data": {}\n  "model": {}\n}', ["line 3, column 3"]),
+        ('{"data": {}', ["line 1, column "]),
+        ('{"training": {"kl_weight": NaN}}', ["training.kl_weight is NaN", "at least 0"]),
+        ('{"training": {"kl_weight": Infinity}}', ["training.kl_weight is Infinity"]),
+        ('{"training": {"kl_weight": 1e999}}', ["training.kl_weight is Infinity"]),
+        ("", ["is empty", "an object"]),
+        (" \n\t", ["is empty"]),
+        ("\ufeff", ["is empty"]),
+        ("// nothing else", ["line 1"]),
+        ("[]", ["the top level is []", "an object"]),
+        (b'{"data": {"input_dir": "emoj\xed"}}', ["cannot be read", "utf-8"]),
+        ("[" * 100_000, ["nested too deeply"]),
+        ('{"training": ' * 10_000, ["nested too deeply"]),
+        ('{"training": {"seed": 1' + "0" * 5000 + "}}", ["config.json: "]),
+    ],
+)
+def test_a_wrong_file_is_refused_in_one_sentence(tmp_path, text, parts):
+    sentence = refusal(tmp_path, text)
+    assert str(tmp_path / "config.json") in sentence
+    for part in parts:
+        assert part in sentence
+
+
+def test_many_errors_and_long_keys_are_told_in_short(tmp_path):
+    names = {f"key{number}": 1 for number in range(10_000)}
+    with pytest.raises(ConfigError) as caught:
+        load_config(written(tmp_path, json.dumps({"x" * 50_000: 1, **names})))
+    errors = caught.value.errors
+    assert len(errors) == 21
+    assert errors[-1].endswith("there are more errors than these.")
+    assert max(map(len, errors)) < 300
+
+
+def test_a_huge_file_is_not_read(tmp_path):
+    path = tmp_path / "huge.json"
+    with path.open("wb") as file:
+        file.truncate(2**40)  # a hole: it takes no room on the disk
+    with pytest.raises(ConfigError, match=r"^.*huge\.json has more than 262,144 bytes; no conf"):
+        load_config(path)
+
+
+def test_a_missing_file_is_named_by_its_absolute_path():
+    with pytest.raises(ConfigError) as caught:
+        load_config("no/such.json")
+    assert str(PROJECT_ROOT / "no" / "such.json") in str(caught.value)
+
+
+def test_a_folder_is_no_configuration(tmp_path):
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_config(tmp_path)
+
+
+@pytest.mark.parametrize("path", ["a\0b", "~no-such-reader-of-emojis/config.json", "x" * 5000])
+def test_an_impossible_path_is_refused(path):
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_config(path)
+
+
+def test_a_relative_path_starts_at_the_project_s_root(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert load_config("configs/original.json").training.epochs == 1000
+
+
+# The configurations that come along
+
+
+def test_original_is_the_historic_default_to_the_letter():
+    text = (PROJECT_ROOT / "configs" / "original.json").read_text(encoding="utf-8")
+    assert json.loads(text) == ORIGINAL
+    values = load_config("configs/original.json").to_dict()
+    assert values["data"] == {"input_dir": ["input/emojis"], **ORIGINAL["data"]}
+    assert values["model"] == ORIGINAL["model"]
+    assert values["training"] == {**values["training"], **ORIGINAL["training"]}
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_the_configurations_that_come_along_load(path):
+    assert isinstance(load_config(path), Config)
+
+
+def test_all_configurations_come_along():
+    names = ["all_emojis", "basic", "deep", "fine_details", "original"]
+    assert [path.stem for path in CONFIGS] == names
+
+
+@pytest.mark.parametrize(
+    ("name", "latent_dim", "units", "epochs", "learning_rate"),
+    [
+        ("basic", 8, [128, 64], 300, 0.001),
+        ("deep", 16, [512, 256, 128], 500, 0.0001),
+        ("fine_details", 32, [1024, 512], 1000, 0.00001),
+    ],
+)
+def test_the_documented_variants(name, latent_dim, units, epochs, learning_rate):
+    expected = {
+        "model.latent_dim": latent_dim,
+        "model.encoder_layers": [{"units": n, "activation": "relu"} for n in units],
+        "training.epochs": epochs,
+        "training.learning_rate": learning_rate,
+    }
+    config = load_config(f"configs/{name}.json")
+    assert config == load_config(overrides=expected)
+    assert [layer.units for layer in config.model.decoder_layers] == units[::-1]
+
+
+def test_all_emojis_has_both_folders():
+    config = load_config("configs/all_emojis.json")
+    assert config.data.input_dir == ("input/emojis", "input/more_emojis")
+
+
+# Overrides
+
+
+def test_overrides_replace_what_the_file_says_and_leave_the_rest(tmp_path):
+    path = written(tmp_path, '{"training": {"epochs": 7, "optimizer": {"type": "sgd"}}}')
+    overrides = {
+        "training.epochs": 20,
+        "training.optimizer.beta1": 0.5,
+        "model.encoder_layers": [RELU_8, TANH_4],
+        "data.input_size": (48, 32),
+    }
+    config = load_config(path, overrides=overrides)
+    assert config.training.epochs == 20
+    assert (config.training.optimizer.type, config.training.optimizer.beta1) == ("sgd", 0.5)
+    assert [layer.units for layer in config.model.encoder_layers] == [8, 4]
+    assert [layer.units for layer in config.model.decoder_layers] == [4, 8]
+    assert config.data.input_size == (48, 32)
+    assert load_config(path).training.epochs == 7
+
+
+def test_overrides_leave_the_caller_s_values_alone():
+    optimizer = {"type": "sgd"}
+    load_config(overrides={"training.optimizer": optimizer, "training.optimizer.beta1": 0.5})
+    assert optimizer == {"type": "sgd"}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        ({"training.epochs": 0}, "overrides: training.epochs is 0; allowed is an integer from 1"),
+        ({"epochs": 3}, "overrides: epochs is not a known key; did you mean training.epochs?"),
+        ({"model.encoder_layers.0.units": 3}, "overrides: model.encoder_layers.0.units is not a"),
+        ({"training.optimizer": {"bta1": 0.5}}, "overrides: training.optimizer.bta1 is not a"),
+        ({"training": 3, "training.epochs": 3}, "overrides: training is 3; allowed is an object."),
+        ({1: 2}, "overrides: 1 is not a known key; known are $schema, data, model, training."),
+        ({"a\nb": 2}, "overrides: a\\nb is not a known key; known are $schema, data, model, trai"),
+        ({"": 2}, "overrides: the top level is not a known key"),
+        ("training.epochs=3", 'overrides is "training.epochs=3"; allowed is an object'),
+        ([], "overrides is []; allowed is an object"),
+    ],
+)
+def test_wrong_overrides_are_told_from_a_wrong_file(overrides, sentence):
+    with pytest.raises(ConfigError) as caught:
+        load_config(overrides=overrides)
+    (error,) = caught.value.errors
+    assert error.startswith(sentence)
+
+
+def test_errors_of_the_file_and_of_the_overrides_come_together(tmp_path):
+    path = written(tmp_path, '{"training": {"seed": -1, "epochs": 0}, "data": 3}')
+    with pytest.raises(ConfigError) as caught:
+        load_config(path, overrides={"training.epochs": 5, "training.kl_weight": -1})
+    assert [error.split(" is ")[0] for error in caught.value.errors] == [
+        f"{path}: data",
+        "overrides: training.kl_weight",
+        f"{path}: training.seed",
+    ]
+
+
+def test_an_override_into_a_section_that_is_none_leaves_the_file_s_error(tmp_path):
+    path = written(tmp_path, '{"training": 3}')
+    with pytest.raises(ConfigError) as caught:
+        load_config(path, overrides={"training.epochs": 5})
+    assert caught.value.errors == [f"{path}: training is 3; allowed is an object."]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("training.epochs=20", ("training.epochs", 20)),
+        (" training.epochs =20", ("training.epochs", 20)),
+        ("training.gradient_clip_norm=null", ("training.gradient_clip_norm", None)),
+        ("data.input_size=[48, 32]", ("data.input_size", [48, 32])),
+        ("model.decoder_layers=[{units: 2}]", ("model.decoder_layers", [{"units": 2}])),
+        ("data.input_dir=input/emojis", ("data.input_dir", "input/emojis")),
+        ('data.input_dir="2024"', ("data.input_dir", "2024")),
+        ("data.input_dir=a=b", ("data.input_dir", "a=b")),
+        ("data.input_dir=", ("data.input_dir", "")),
+        ("training.seed=" + "[" * 5000, ("training.seed", "[" * 5000)),
+    ],
+)
+def test_an_override_of_the_command_line(text, expected):
+    assert parse_override(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "=", "=3", "  =3", "training.epochs"])
+def test_an_override_without_a_key_or_a_value_is_refused(text):
+    with pytest.raises(ConfigError, match="allowed is key=value") as caught:
+        parse_override(text)
+    assert caught.value.errors == [str(caught.value)]
+
+
+# The configuration as a whole
+
+
+def test_image_shape_is_height_width_channels():
+    config = config_from_dict({"data": {"input_size": [48, 32], "channels": 1}})
+    assert config.data.image_shape == (48, 32, 1)
+
+
+def test_a_configuration_is_frozen_and_hashable():
+    config = load_config()
+    assert hash(config) == hash(load_config())
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        config.training.epochs = 3
+
+
+def test_differences_are_named_by_their_key_paths():
+    config = load_config()
+    changes = {
+        "data.input_dir": "faces",
+        "model.encoder_layers": [RELU_8],
+        "training.optimizer.beta1": 0.5,
+        "training.gradient_clip_norm": 3,
+    }
+    other = load_config(overrides=changes | {"training.optimizer.type": "adam"})
+    expected = [
+        "data.input_dir",
+        "model.encoder_layers",
+        "model.decoder_layers",
+        "training.optimizer.beta1",
+        "training.gradient_clip_norm",
+    ]
+    assert config.differences(other) == other.differences(config) == expected
+    assert config.differences(load_config()) == []
+
+
+def test_the_import_leaves_the_json_libraries_for_later():
+    code = "import sys, vae_nb.data.config; print({'json5', 'fastjsonschema'} & {*sys.modules})"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PROJECT_ROOT
+    )
+    assert done.stdout.strip() == "set()"
+
+
+# Properties
+
+AT_LEAST_200 = max(200, settings().max_examples)
+
+layers = st.lists(
+    st.fixed_dictionaries(
+        {"units": st.integers(1, 65536), "activation": st.sampled_from(ACTIVATIONS)}
+    ),
+    min_size=1,
+    max_size=32,
+)
+decays = st.floats(0, 1, exclude_max=True)
+folders = st.text(st.characters(exclude_characters="\0"), min_size=1)
+
+
+def optional(**strategies):
+    return st.fixed_dictionaries({}, optional=strategies)
+
+
+legal_values = optional(
+    data=optional(
+        input_dir=folders | st.lists(folders, min_size=1),
+        input_size=st.lists(st.integers(4, 1024), min_size=2, max_size=2),
+        channels=st.sampled_from([1, 3, 1.0]),
+        batch_size=st.integers(1, 65536) | st.integers(1, 65536).map(float),
+        validation_split=st.floats(0, 1, exclude_min=True, exclude_max=True),
+    ),
+    model=optional(latent_dim=st.integers(1, 4096), encoder_layers=layers, decoder_layers=layers),
+    training=optional(
+        epochs=st.integers(1, 1_000_000),
+        learning_rate=st.floats(0, 10, exclude_min=True),
+        optimizer=optional(
+            type=st.sampled_from(["adam", "sgd"]),
+            beta1=decays,
+            beta2=decays,
+            epsilon=st.floats(0, exclude_min=True, allow_infinity=False),
+        ),
+        kl_weight=st.floats(0, allow_infinity=False) | st.integers(0, 2**1000),
+        kl_warmup=st.floats(0, 1),
+        learning_rate_schedule=st.sampled_from(["cosine", "constant"]),
+        warmup_steps=st.integers(0, 10**9),
+        augmentation=st.floats(0, 1),
+        gradient_clip_norm=st.none() | st.floats(0, exclude_min=True, allow_infinity=False),
+        early_stopping_patience=st.none() | st.integers(1, 1_000_000),
+        checkpoint_seconds=st.floats(0, allow_infinity=False),
+        seed=st.integers(0, 2**32 - 1),
+    ),
+)
+
+key_names = sorted({name for key in CASES for name in key.split(".")} | {"units", "activation"})
+keys = st.sampled_from(key_names) | st.text()
+any_text = st.text(st.characters(exclude_categories=()))  # lone surrogates too
+any_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | any_text,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=6),
+    max_leaves=12,
+)
+# Legal sections with anything in them: so that the checks behind the top level are reached.
+nearly_legal = st.fixed_dictionaries(
+    {},
+    optional={
+        section: st.dictionaries(st.sampled_from([*schema["properties"], "x"]), any_json) | any_json
+        for section, schema in SCHEMA["properties"].items()
+        if "properties" in schema
+    },
+)
+
+
+@given(legal_values)
+@settings(max_examples=AT_LEAST_200)
+def test_a_legal_configuration_survives_the_way_through_json(values):
+    config = config_from_dict(values)
+    back = config_from_dict(json.loads(json.dumps(config.to_dict(), allow_nan=False)))
+    assert back == config
+    assert back.differences(config) == []
+
+
+def outcome(function, *arguments, **keywords):
+    """What is returned, or the ConfigError that is raised; any other error fails the test."""
+    try:
+        return function(*arguments, **keywords)
+    except ConfigError as error:
+        return error
+
+
+@given(any_json | nearly_legal)
+@settings(max_examples=AT_LEAST_200)
+def test_any_json_is_a_configuration_or_a_config_error(values):
+    result = outcome(config_from_dict, values)
+    if isinstance(result, Config):
+        fastjsonschema.compile(SCHEMA)(result.to_dict())
+    else:
+        assert result.errors == str(result).split("\n")
+        str(result).encode("utf-8")
+
+
+@given(
+    st.binary() | st.text().map(str.encode) | any_json.map(lambda value: json.dumps(value).encode())
+)
+@settings(max_examples=AT_LEAST_200)
+def test_any_bytes_are_a_configuration_or_a_config_error(tmp_path_factory, content):
+    outcome(load_config, written(tmp_path_factory.getbasetemp(), content, "any.json"))
+
+
+@given(st.dictionaries(st.sampled_from([*CASES, "x", "data.x"]) | st.text(), any_json, max_size=4))
+@settings(max_examples=AT_LEAST_200)
+def test_any_overrides_give_a_configuration_or_a_config_error(overrides):
+    outcome(load_config, overrides=overrides)
+
+
+@given(any_text)
+@settings(max_examples=AT_LEAST_200)
+def test_any_text_is_an_override_or_a_config_error(text):
+    refused = isinstance(outcome(parse_override, text), ConfigError)
+    assert refused == ("=" not in text or not text.partition("=")[0].strip())

@@ -1,0 +1,191 @@
+"""The exercises: every check accepts the solution, and says what is wrong with anything else."""
+
+import re
+
+import numpy as np
+import pytest
+from notebook_code import NOTEBOOKS, SOLUTIONS, tagged
+
+import vae_nb
+from vae_nb.exercises import checker as exercises
+
+# The one place to fill in; everything around it is the same in an exercise and its solution.
+PLACE = re.compile(
+    r"(?<=# --- your code ---\n).*?(?=^[ ]*# --- end of your code ---$)", re.S | re.M
+)
+CALL = re.compile(r'^vae_nb\.exercises\.check\("(\d\d\.\d)"', re.M)
+
+every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+every_solution = pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
+
+
+def number(cell):
+    """Which exercise a cell asks about: its last line is the check."""
+    (found,) = CALL.findall(cell.source)
+    return found
+
+
+def verdict(cell):
+    """What the executed cell showed at its end."""
+    return cell.outputs[-1].data["text/plain"]
+
+
+@every_notebook
+def test_exercises_are_numbered_and_have_one_place_to_fill_in(path):
+    cells = tagged(path, "exercise")
+    numbers = [number(cell) for cell in cells]
+    assert numbers == [f"{path.name[:2]}.{k}" for k in range(1, len(cells) + 1)]
+    assert len(numbers) >= 3
+    for cell in cells:
+        assert len(PLACE.findall(cell.source)) == 1, cell.source
+
+
+@every_notebook
+def test_unfilled_exercises_run_and_say_so(path):
+    for cell in tagged(path, "exercise"):
+        assert verdict(cell) == f"Exercise {number(cell)}: not solved yet."
+
+
+def test_there_are_enough_exercises_and_each_check_has_one():
+    numbers = [number(cell) for path in NOTEBOOKS for cell in tagged(path, "exercise")]
+    assert sorted(exercises._CHECKS) == numbers
+    assert len(numbers) >= 27
+
+
+@pytest.mark.skipif(not SOLUTIONS, reason="this copy of the project has no solutions")
+def test_every_notebook_has_its_solutions():
+    assert [path.name for path in SOLUTIONS] == [path.name for path in NOTEBOOKS]
+
+
+@every_solution
+def test_a_solution_is_the_exercise_with_its_place_filled_in(path):
+    (notebook,) = [notebook for notebook in NOTEBOOKS if notebook.name == path.name]
+    asked, solved = tagged(notebook, "exercise"), tagged(path, "solution")
+    assert len(asked) == len(solved)
+    for exercise, solution in zip(asked, solved, strict=True):
+        assert PLACE.sub("", exercise.source) == PLACE.sub("", solution.source)
+
+
+@every_solution
+def test_every_check_accepts_its_solution(path):
+    """These outputs are what running the cells gives: nbval compares them."""
+    for cell in tagged(path, "solution"):
+        assert verdict(cell).startswith(f"Exercise {number(cell)}: right.")
+
+
+@every_solution
+def test_every_check_rejects_two_plausible_wrong_answers_in_different_words(path):
+    said = {}
+    for cell in tagged(path, "wrong"):
+        assert verdict(cell).startswith(f"Exercise {number(cell)}: not yet.")
+        said.setdefault(number(cell), set()).add(verdict(cell))
+    assert said.keys() == {number(cell) for cell in tagged(path, "solution")}
+    for exercise, verdicts in said.items():
+        assert len(verdicts) >= 2, exercise
+
+
+@pytest.mark.parametrize("exercise", sorted(exercises._CHECKS))
+def test_nonsense_is_answered_in_a_sentence(exercise):
+    """Whatever is handed in, a check does not fall over."""
+    import inspect
+
+    count = len(inspect.signature(exercises._CHECKS[exercise]).parameters)
+    for nonsense in (
+        *(None, ..., "text", -1, np.nan, [], np.zeros((2, 3)), {}, object()),
+        *(lambda *_: None, lambda *_: ..., lambda *_: "text", lambda *_: np.nan, lambda: 1),
+        *(lambda *_: (1, 2, 3), lambda *_: np.zeros(0), lambda *_: 1 / 0),
+    ):
+        result = exercises.check(exercise, *[nonsense] * count)
+        assert result.status in (exercises.WRONG, exercises.UNSOLVED), nonsense
+        assert repr(result).startswith(f"Exercise {exercise}: not ")
+
+
+def test_an_unknown_exercise_and_a_wrong_number_of_answers_are_errors():
+    with pytest.raises(vae_nb.VaeNbError, match=r"no exercise '11\.1'; there are 01\.1"):
+        exercises.check("11.1", 1)
+    with pytest.raises(vae_nb.VaeNbError, match="takes 1 answers"):
+        exercises.check("01.1", 1, 2, 3, 4, 5, 6, 7)
+
+
+def test_numbers_that_differ_are_named():
+    with pytest.raises(exercises._Complaint, match=r"Yours is 3 at position \(0, 1\), and 2 is"):
+        exercises._expect([[1, 3]], [[1, 2]], "Yours")
+    with pytest.raises(exercises._Complaint, match=r"shape \(2,\), and \(1, 2\) is needed"):
+        exercises._expect([1, 2], [[1, 2]], "Yours")
+    with pytest.raises(exercises._Complaint, match="the sign"):
+        exercises._expect(-2.0, 2.0, "Yours", [(-2.0, "Look at the sign.")])
+    with pytest.raises(exercises._Complaint, match="should be numbers, not 'text'"):
+        exercises._expect("text", 2.0, "Yours")
+    with pytest.raises(exercises._Complaint, match="Yours is nan, and 2 is right"):
+        exercises._expect(np.nan, 2.0, "Yours")
+    with pytest.raises(exercises._Complaint, match=r"Yours is 1\.00002, and 1\.00001 is right"):
+        exercises._expect(1.00002, 1.00001, "Yours")  # as many digits as it takes
+
+
+def test_a_mixture_of_single_pictures_is_not_one_of_labels():
+    """Draws of the pictures' own posteriors have the right moments, and are copies."""
+
+    def copies(mean, log_variance, labels, count, rng):
+        chosen = rng.integers(len(mean), size=count)
+        noise = rng.standard_normal((count, mean.shape[1]))
+        return mean[chosen] + np.exp(0.5 * log_variance[chosen]) * noise
+
+    assert "stay at single pictures" in exercises.check("08.3", copies).message
+
+
+@pytest.fixture
+def page():
+    """The solution of exercise 09.4: its names and what they are."""
+    if not SOLUTIONS:
+        pytest.skip("this copy of the project has no solutions")
+    (path,) = [path for path in SOLUTIONS if path.name.startswith("09")]
+    source = tagged(path, "solution")[-1].source
+    names = {}
+    exec(CALL.split(source)[0], names)  # all of it but the check
+    return names
+
+
+def check_page(page, **changed):
+    parts = {name: page[name] for name in ("initialize", "loss_and_gradients", "Adam", "train")}
+    return exercises.check("09.4", *(parts | changed).values())
+
+
+@pytest.mark.parametrize("size", [0.03, 0.1, 0.3])
+def test_09_4_leaves_the_size_of_the_start_to_the_reader(page, size):
+    start = page["initialize"]
+
+    def initialize(rng, pixels, hidden, latent):
+        arrays = start(rng, pixels, hidden, latent)
+        return {n: size * rng.standard_normal(a.shape) * (a.ndim > 1) for n, a in arrays.items()}
+
+    page["initialize"] = initialize  # train calls it, too
+    assert check_page(page, initialize=initialize).status == exercises.RIGHT
+
+
+def test_09_4_says_how_far_a_reader_is(page):
+    class Empty:
+        def __init__(self, parameters): ...
+
+        def update(self, gradients, learning_rate): ...
+
+    far = "Right so far: initialize, loss_and_gradients."
+    assert check_page(page, Adam=Empty).message == f"{far} Next: Adam."
+
+    def fails(*_):
+        return {}["x"]
+
+    found = check_page(page, loss_and_gradients=fails).message
+    assert found.startswith(
+        "Right so far: initialize. Now loss_and_gradients: Your function raised"
+    )
+    found = check_page(page, initialize=lambda *_: {"mean": 0}).message
+    assert "has no 'encoder_1.weights'; it begins with 'mean'" in found
+
+
+def test_09_4_names_what_a_gradient_lacks(page):
+    right = page["loss_and_gradients"]
+
+    def without_kl_weight(parameters, x, noise, kl_weight):
+        return right(parameters, x, noise, kl_weight)[0], right(parameters, x, noise, 1.0)[1]
+
+    assert "lacks kl_weight" in check_page(page, loss_and_gradients=without_kl_weight).message

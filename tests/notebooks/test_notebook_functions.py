@@ -1,0 +1,858 @@
+"""The notebooks' functions, pulled out of them, do what `vae_nb` does, on random inputs."""
+
+import ast
+import itertools
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from checks import random_problem
+from notebook_code import NOTEBOOKS, SOLUTIONS, functions_of, read, tagged
+from PIL import Image
+
+import vae_nb
+from vae_nb.core.model import layer_shapes
+from vae_nb.data.config import LayerConfig, ModelConfig
+from vae_nb.exercises import checker as exercises
+from vae_nb.show.controls import Picture
+
+SEEDS = range(3)
+
+every_seed = pytest.mark.parametrize("seed", SEEDS)
+
+
+# --- 01 · Load the emojis ---
+
+
+def saved_and_loaded(picture, folder, height, width, channels):
+    """What `vae_nb.load_images` makes of a picture."""
+    Image.fromarray(picture).save(folder / "picture.png")
+    data = {"input_dir": str(folder), "input_size": [height, width], "channels": channels}
+    overrides = {f"data.{key}": value for key, value in data.items()}
+    return vae_nb.load_images(vae_nb.load_config("config.json", overrides).data).pixels[0]
+
+
+def random_image_set(rng, count=60):
+    pixels = rng.integers(0, 256, (count, 4, 3, 1), dtype=np.uint8)
+    labels = tuple(rng.choice(["a", "b", "c/d", "e"], count, p=[0.6, 0.3, 0.08, 0.02]).tolist())
+    return vae_nb.ImageSet(pixels, tuple(map(str, range(count))), labels)
+
+
+@every_seed
+@pytest.mark.parametrize("channels", [1, 3])
+def test_01_a_picture_by_hand(seed, channels, tmp_path):
+    rng = np.random.default_rng(seed)
+    by_hand = functions_of("01")
+    for _ in range(5):
+        height, width, *shape = (int(size) for size in rng.integers([4, 4, 1, 1], 70))
+        rgba = rng.integers(0, 256, (*shape, 4), dtype=np.uint8)
+        fitted = by_hand["fit"](by_hand["on_white"](rgba), height, width, channels)
+        loaded = saved_and_loaded(rgba, tmp_path, height, width, channels)
+        np.testing.assert_array_equal(fitted, loaded)
+
+
+def test_01_every_colour_at_every_opacity(tmp_path):
+    rgba = np.zeros((256, 256, 4), np.uint8)
+    rgba[..., :3] = np.arange(256)[:, None, None]
+    rgba[..., 3] = np.arange(256)
+    loaded = saved_and_loaded(rgba, tmp_path, 256, 256, 3)
+    np.testing.assert_array_equal(functions_of("01")["on_white"](rgba), loaded)
+
+
+@every_seed
+@pytest.mark.parametrize("share", [0.01, 0.2, 0.37, 0.99])
+def test_01_split(seed, share):
+    image_set = random_image_set(np.random.default_rng(seed))
+    train, held_out = functions_of("01")["split_by_hand"](image_set, share, seed)
+    train_set, validation_set = image_set.split(share, seed)
+    assert train_set.names == tuple(map(str, train))
+    assert validation_set.names == tuple(map(str, held_out))
+
+
+@every_seed
+@pytest.mark.parametrize("batch_size", [1, 7, 60, 100])
+def test_01_batches(seed, batch_size):
+    image_set = random_image_set(np.random.default_rng(seed))
+    by_hand = functions_of("01")["batches_by_hand"]
+    mine = list(by_hand(image_set, batch_size, np.random.default_rng(seed)))
+    theirs = list(image_set.batches(batch_size, np.random.default_rng(seed)))
+    assert len(mine) == len(theirs)
+    for one, other in zip(mine, theirs, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+# --- 02 · Build a VAE from NumPy ---
+
+
+def activations_of_02():
+    """The table `activations` of notebook 02: an assignment, made of the notebook's functions."""
+    (path,) = [path for path in NOTEBOOKS if path.name.startswith("02")]
+    (table,) = [
+        node.value
+        for cell in read(path).cells
+        if cell.cell_type == "code"
+        for node in ast.parse(cell.source).body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets) == "activations"
+    ]
+    return eval(compile(ast.Expression(table), path.name, "eval"), functions_of("02"))
+
+
+@every_seed
+def test_02_activations(seed):
+    a = np.random.default_rng(seed).normal(0, 5, (6, 4))
+    by_hand = activations_of_02()
+    assert by_hand.keys() == vae_nb.ACTIVATIONS.keys()
+    for name, (function, derivative) in by_hand.items():
+        theirs = vae_nb.ACTIVATIONS[name]
+        np.testing.assert_allclose(function(a), theirs.function(a), err_msg=name)
+        slope = theirs.derivative(a, theirs.function(a))
+        np.testing.assert_allclose(derivative(a), slope, rtol=1e-6, atol=1e-12, err_msg=name)
+
+
+@every_seed
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_02_sigmoid_and_softplus(seed, dtype):
+    x = np.random.default_rng(seed).normal(0, 100, (6, 4)).astype(dtype)  # far out, too
+    for name in ("sigmoid", "softplus"):
+        by_hand, expected = functions_of("02")[name](x), getattr(vae_nb, name)(x)
+        assert by_hand.dtype == expected.dtype
+        np.testing.assert_array_equal(by_hand, expected, err_msg=name)
+
+
+@every_seed
+@pytest.mark.parametrize("name", vae_nb.ACTIVATIONS)
+def test_02_dense_layer(seed, name):
+    rng = np.random.default_rng(seed)
+    shapes = [(7, 5), (5, 3), (3,), (7, 3)]
+    x, weights, biases, output_gradient = (rng.normal(size=shape) for shape in shapes)
+    function, derivative = activations_of_02()[name]
+    by_hand = functions_of("02")
+    layer = vae_nb.Dense(weights, biases, name)
+    pre_activation, output = by_hand["dense_forward"](x, weights, biases, function)
+    np.testing.assert_allclose(output, layer.forward(x), rtol=1e-12)
+    np.testing.assert_allclose(pre_activation, layer.pre_activation, rtol=1e-12)
+    found = by_hand["dense_backward"](x, weights, pre_activation, output_gradient, derivative)
+    x_gradient = layer.backward(output_gradient)
+    expected = layer.weights_gradient, layer.biases_gradient, x_gradient
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
+
+
+@every_seed
+def test_02_encoder_and_decoder(seed):
+    """Every activation, biases that are not zero, and log-variances beyond their bound."""
+    rng = np.random.default_rng(seed)
+    layers = tuple(LayerConfig(5, name) for name in vae_nb.ACTIVATIONS)
+    model = ModelConfig(latent_dim=3, encoder_layers=layers, decoder_layers=layers[::-1])
+    vae = vae_nb.VAE(model, (4, 3, 2), rng, np.float64)
+    vae.center_on(rng.random(24))
+    vae.parameters += rng.normal(0, 0.1, vae.parameters.shape)
+    parameters = vae.named_parameters()
+    parameters["log_variance.biases"][:] = [-40, 0.3, 40]
+    by_hand = functions_of(
+        "02", shapes=layer_shapes(model, (4, 3, 2)), activations=activations_of_02()
+    )
+    x, z = rng.random((6, 24)), rng.normal(size=(6, 3))
+    mean, log_variance = by_hand["encode"](x, parameters, vae.mean_image)
+    assert log_variance.min() == -30
+    assert log_variance.max() == 30
+    for ours, theirs in zip((mean, log_variance), vae.encode(x), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
+    logits = by_hand["decode_logits"](z, parameters)
+    np.testing.assert_allclose(logits, vae.decode_logits(z), rtol=1e-9, atol=1e-12)
+
+
+@every_seed
+def test_02_reparameterization(seed):
+    rng = np.random.default_rng(seed)
+    mean, log_variance, noise = rng.normal(size=(3, 6, 4))
+    by_hand = functions_of("02")["reparameterize"](mean, log_variance, noise)
+    np.testing.assert_allclose(by_hand, vae_nb.reparameterize(mean, log_variance, noise))
+
+
+# --- 03 · The loss and its gradient ---
+
+
+@every_seed
+def test_03_terms_of_the_loss(seed):
+    by_hand = functions_of("03")
+    rng = np.random.default_rng(seed)
+    logits, x = rng.normal(0, 4, (5, 12)), rng.random((5, 12)).round(1)  # 0 and 1, too
+    for name in ("sigmoid", "softplus"):
+        np.testing.assert_allclose(by_hand[name](logits), getattr(vae_nb, name)(logits))
+    expected = vae_nb.bernoulli_loss(logits, x)
+    np.testing.assert_allclose(by_hand["loss_from_logits"](logits, x).sum(axis=1), expected)
+    np.testing.assert_allclose(
+        by_hand["bernoulli_from_probabilities"](vae_nb.sigmoid(logits), x).sum(axis=1), expected
+    )
+    np.testing.assert_allclose(by_hand["entropy"](x), vae_nb.bernoulli_entropy(x))
+    mean, log_variance = rng.normal(size=(2, 5, 3))
+    np.testing.assert_allclose(
+        by_hand["kl_divergence"](mean, log_variance), vae_nb.kl_divergence(mean, log_variance)
+    )
+
+
+def test_03_activations_are_those_of_the_module():
+    a = np.random.default_rng(0).normal(0, 2, (4, 5))
+    for name, theirs in vae_nb.ACTIVATIONS.items():
+        value, derivative = functions_of("03")["activation"](name, a)
+        np.testing.assert_allclose(value, theirs.function(a), atol=1e-15)
+        np.testing.assert_allclose(derivative, theirs.derivative(a, theirs.function(a)), atol=1e-15)
+
+
+@every_seed
+def test_03_judges(seed):
+    by_hand = functions_of("03")
+    array, other = np.random.default_rng(seed).normal(size=(2, 3, 4))
+
+    def function():
+        return np.sum(np.sin(array) * other)
+
+    numeric = by_hand["central_differences"](function, array)
+    np.testing.assert_array_equal(numeric.reshape(-1), vae_nb.central_differences(function, array))
+    error = by_hand["relative_error"](array, other)
+    np.testing.assert_allclose(error, vae_nb.relative_error(array, other))
+
+
+@every_seed
+@pytest.mark.parametrize("activation", sorted(vae_nb.ACTIVATIONS))
+def test_03_loss_and_every_gradient(seed, activation):
+    """In float64, biases not zero, one log-variance outside the bound."""
+    bound = vae_nb.core.model.LOG_VARIANCE_BOUND
+    by_hand = functions_of("03", LOG_VARIANCE_BOUND=bound)["loss_and_gradients"]
+    layers, latent = [(4, activation), (4, "tanh")], 3
+    vae, x, noise = random_problem(layers, layers, latent, seed=seed)
+    for outside in (False, True):
+        if outside:
+            vae.log_variance_head.weights[:, 0] = 0
+            vae.log_variance_head.biases[0] = -bound - 1
+        loss, z, gradients = by_hand(vae, x, noise, 0.7)
+        np.testing.assert_allclose(loss, vae.loss_and_gradients(x, noise, 0.7).total)
+        np.testing.assert_allclose(z, vae_nb.reparameterize(*vae.encode(x), noise))
+        theirs = vae.named_gradients()
+        assert gradients.keys() == theirs.keys()
+        for name, gradient in theirs.items():
+            np.testing.assert_allclose(
+                gradients[name], gradient, rtol=1e-9, atol=1e-12, err_msg=name
+            )
+
+
+# --- 04 · Train ---
+
+
+def textbook_walk(name, parameters, gradients, rates, settings):
+    """The parameters after some steps with the notebook's optimiser and with the module's."""
+    by_hand = functions_of("04", EPOCHS=20)[f"Textbook{name}"](parameters.copy(), **settings)
+    module = getattr(vae_nb, name)(parameters.copy(), **settings)
+    for gradient, rate in zip(gradients, rates, strict=True):
+        by_hand.update(gradient, rate)
+        module.update(gradient, rate)
+    return by_hand, module
+
+
+@every_seed
+def test_04_adam(seed):
+    rng = np.random.default_rng(seed)
+    settings = {"beta1": rng.uniform(0, 0.95), "beta2": rng.uniform(0.95, 1), "epsilon": 1e-3}
+    gradients, rates = rng.normal(size=(30, 7)), rng.uniform(0, 0.1, 30)
+    by_hand, module = textbook_walk("Adam", rng.normal(size=7), gradients, rates, settings)
+    np.testing.assert_allclose(by_hand.parameters, module.parameters, rtol=1e-9)
+    first, second = module.moments
+    np.testing.assert_allclose(by_hand.first_moment, first * (1 - settings["beta1"]), rtol=1e-9)
+    np.testing.assert_allclose(by_hand.second_moment, second * (1 - settings["beta2"]), rtol=1e-9)
+
+
+@every_seed
+def test_04_sgd(seed):
+    rng = np.random.default_rng(seed)
+    gradients, rates = rng.normal(size=(30, 7)), rng.uniform(0, 0.1, 30)
+    settings = {"momentum": rng.uniform(0, 0.95)}
+    by_hand, module = textbook_walk("SGD", rng.normal(size=7), gradients, rates, settings)
+    np.testing.assert_allclose(by_hand.parameters, module.parameters, rtol=1e-9)
+    np.testing.assert_allclose(by_hand.velocity, module.velocity, rtol=1e-9)
+
+
+@every_seed
+@pytest.mark.parametrize("rule", ["momentum", "adam"])
+def test_04_the_valleys_rules_are_the_modules(rule, seed):
+    rng = np.random.default_rng(seed)
+    start, rate = rng.normal(size=2), rng.uniform(0.001, 0.1)
+    parameters = start.copy()
+    optimizer = {"momentum": vae_nb.SGD, "adam": vae_nb.Adam}[rule](parameters)
+    take = functions_of("04", EPOCHS=20)[rule](rate)
+    place = start.copy()
+    for t in range(1, 31):
+        gradient = rng.normal(size=2)
+        place = place - take(gradient, t)
+        optimizer.update(gradient, rate)
+    np.testing.assert_allclose(place, parameters, rtol=1e-9)
+
+
+@every_seed
+def test_04_schedules_and_clipping(seed):
+    rng = np.random.default_rng(seed)
+    functions = functions_of("04", EPOCHS=20)
+    for schedule in ("cosine", "constant"):
+        overrides = {
+            "training.learning_rate_schedule": schedule,
+            "training.warmup_steps": int(rng.integers(0, 200)),
+            "training.kl_warmup": float(rng.choice([0, rng.uniform()])),
+            "training.kl_weight": float(rng.uniform(0.1, 10)),
+        }
+        training = vae_nb.load_config(None, overrides).training
+        total_steps = int(rng.integers(1, 1000))
+        for step in range(0, total_steps, 7):
+            for name in ("learning_rate", "kl_weight"):
+                found = functions[f"{name}_by_hand"](step, total_steps, training)
+                expected = getattr(vae_nb, f"{name}_at")(step, total_steps, training)
+                assert found == pytest.approx(expected)
+    for norm, clip_norm in rng.uniform(0.1, 10, (20, 2)):
+        assert functions["clip_by_hand"](norm, clip_norm) == vae_nb.clip_scale(norm, clip_norm)
+
+
+def discs_and_config(**training):
+    """The notebook's toy: its pictures, a configuration, and a new network for it."""
+    config = vae_nb.load_config(
+        None,
+        {
+            "data.input_size": [12, 12],
+            "model.latent_dim": 2,
+            "model.encoder_layers": [{"units": 5, "activation": "relu"}],
+            **{f"training.{key}": value for key, value in training.items()},
+        },
+    )
+    sets = functions_of("04", EPOCHS=20)["discs"](12, seed=training["seed"]).split(0.25, seed=0)
+    weights = vae_nb.random_stream(training["seed"], "weights")
+    return config.training, sets, vae_nb.VAE(config.model, (12, 12, 3), weights)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_04_best_epoch(seed, monkeypatch):
+    """Random held-out totals, with many that are equal, and a KL warm-up."""
+    rng = np.random.default_rng(seed)
+    training, sets, vae = discs_and_config(
+        epochs=15,
+        early_stopping_patience=int(rng.integers(1, 5)),
+        kl_warmup=float(rng.choice([0, rng.uniform(0, 0.6)])),
+        seed=seed,
+    )
+    totals = rng.integers(400, 410, 15).astype(float)
+    left = iter(totals)
+    monkeypatch.setattr("vae_nb.core.training.negative_elbo", lambda *_: (next(left), 0.0))
+    history = vae_nb.train(vae, *sets, training, progress=False)
+    weights = [*history["kl_weight"], *[training.kl_weight] * (15 - len(history))]
+    found = functions_of("04", EPOCHS=20)["best_epoch_by_hand"](
+        totals, weights, training.kl_weight, training.early_stopping_patience
+    )
+    assert found == (history.saved_epoch, len(history))
+
+
+@every_seed
+@pytest.mark.parametrize("clip_norm", [None, 3.0])
+def test_04_training_loop(clip_norm, seed):
+    settings = {"epochs": 4, "gradient_clip_norm": clip_norm, "seed": seed}
+    training, sets, module = discs_and_config(**settings)
+    history = vae_nb.train(module, *sets, training, batch_size=4, progress=False)
+    _, _, vae = discs_and_config(**settings)
+    by_hand = functions_of("04", EPOCHS=20)["train_by_hand"]
+    with vae_nb.worker_threads():
+        totals = by_hand(vae, sets[0], training, batch_size=4)
+    assert np.array_equal(totals, history["train_total"])
+    vae.reorder_latent(np.argsort(-vae_nb.kl_per_dimension(vae, sets[0]), kind="stable"))
+    assert np.array_equal(vae.parameters, module.parameters)
+
+
+@every_seed
+def test_04_the_film_keeps_first_and_last_and_changes_no_bit(seed):
+    training, sets, watched = discs_and_config(epochs=30, seed=seed)
+    film = functions_of("04", EPOCHS=20)["Film"](
+        sets[0].as_float(), 100, most=6
+    )  # it would go on to 100
+    vae_nb.train(watched, *sets, training, on_epoch_end=film, progress=False)
+    _, _, vae = discs_and_config(epochs=30, seed=seed)
+    vae_nb.train(vae, *sets, training, progress=False)
+    assert np.array_equal(watched.parameters, vae.parameters)
+    assert list(film.pictures) == [1, 3, 6, 16, 30]
+    assert all(pictures.dtype == np.uint8 for pictures in film.pictures.values())
+    np.testing.assert_allclose(film.pictures[30], 255 * vae.reconstruct(film.x), atol=0.51)
+
+
+# --- 05 · Reconstruct ---
+
+
+@every_seed
+def test_05_measures(seed):
+    rng = np.random.default_rng(seed)
+    logits, x = 20 * rng.normal(size=(5, 40)), rng.integers(0, 5, (5, 40)) / 4  # 0 and 1 too
+    mse, loss, entropy, excess = functions_of("05")["measures"](logits, x)
+    np.testing.assert_allclose(mse, np.mean((vae_nb.sigmoid(logits) - x) ** 2, axis=1))
+    np.testing.assert_allclose(loss, vae_nb.bernoulli_loss(logits, x))
+    np.testing.assert_allclose(entropy, vae_nb.bernoulli_entropy(x))
+    np.testing.assert_allclose(excess, loss - entropy)
+
+
+@every_seed
+@pytest.mark.parametrize("dimensions", [1, 3, 99])
+def test_05_linear_autoencoder_keeps_the_principal_components_of_06(seed, dimensions):
+    rng = np.random.default_rng(seed)
+    train, x = rng.uniform(0.4, 0.6, (30, 8)), rng.uniform(0.45, 0.55, (4, 8))  # never clipped
+    found = functions_of("05")["linear_autoencoder"](train, x, dimensions)
+    axes, _ = functions_of("06")["principal_components"](train)
+    mean, axes = train.mean(axis=0), axes[:dimensions]
+    np.testing.assert_allclose(found, mean + (x - mean) @ axes.T @ axes, atol=1e-12)
+    if dimensions > 8:
+        np.testing.assert_allclose(found, x, atol=1e-12)
+
+
+# --- 06 · The latent space ---
+
+
+class EncodesTo:
+    """A VAE that has encoded already: its pictures are their posteriors' parameters."""
+
+    dtype = np.dtype(np.float64)
+
+    def encode(self, x):
+        return np.split(x, 2, axis=1)
+
+
+class Posteriors:
+    """An image set of such pictures."""
+
+    def __init__(self, mean, log_variance):
+        self.x = np.concatenate([mean, log_variance], axis=1)
+
+    def __len__(self):
+        return len(self.x)
+
+    def as_float(self, indices, dtype):
+        return self.x[indices].astype(dtype)
+
+
+def posteriors(seed, images=300, latent=4):
+    """Means and log-variances, one dimension of them not in use."""
+    rng = np.random.default_rng(seed)
+    mean = rng.normal(size=(images, latent)) @ rng.normal(size=(latent, latent))
+    log_variance = rng.normal(size=(images, latent)) - 1
+    mean[:, -1], log_variance[:, -1] = 0.05 * mean[:, -1], 0
+    return mean, log_variance
+
+
+@every_seed
+def test_06_principal_components(seed):
+    points, _ = posteriors(seed)
+    axes, variances = functions_of("06")["principal_components"](points)
+    covariance = np.cov(points, rowvar=False, bias=True)
+    np.testing.assert_allclose(variances, np.linalg.eigvalsh(covariance)[::-1], atol=1e-12)
+    np.testing.assert_allclose(axes.T @ np.diag(variances) @ axes, covariance, atol=1e-12)
+    assert np.all(np.take_along_axis(axes, np.abs(axes).argmax(axis=1)[:, None], axis=1) > 0)
+
+
+@every_seed
+def test_06_distances(seed):
+    points, _ = posteriors(seed, images=20)
+    expected = vae_nb.pixel_distances(points, points)
+    np.fill_diagonal(expected, np.inf)
+    np.testing.assert_allclose(functions_of("06")["distances"](points), expected)
+
+
+@every_seed
+def test_06_rank_correlation_and_shared_neighbours(seed):
+    functions = functions_of("06")
+    a, b = np.random.default_rng(seed).normal(size=(2, 30))
+    ranks = [[np.sum(values < value) for value in values] for values in (a, b)]
+    found = functions["rank_correlation"](a, b)
+    np.testing.assert_allclose(found, np.corrcoef(ranks)[0, 1])
+    np.testing.assert_allclose(functions["rank_correlation"](np.exp(a), b**3), found)
+    assert functions["rank_correlation"](a[:2], b[:2]) is None
+
+    tables = [functions["distances"](posteriors(seed + k, images=20)[0]) for k in range(2)]
+    near = [[set(np.argsort(row)[:5]) for row in table] for table in tables]
+    share = np.mean([len(x & y) / 5 for x, y in zip(*near, strict=True)])
+    np.testing.assert_allclose(functions["shared_neighbours"](*tables, 5), share)
+
+
+@every_seed
+def test_06_kl_and_aggregate_posterior(seed):
+    functions = functions_of("06")
+    mean, log_variance = posteriors(seed)
+    kl = functions["kl_of"](mean, log_variance)
+    expected = vae_nb.kl_divergence_per_dimension(mean, log_variance)
+    np.testing.assert_allclose(kl, expected, atol=1e-12)
+    image_set = Posteriors(mean, log_variance)
+    np.testing.assert_allclose(kl.mean(axis=0), vae_nb.kl_per_dimension(EncodesTo(), image_set))
+
+    found = functions["moments"](mean, log_variance)
+    expected = vae_nb.aggregate_posterior(EncodesTo(), image_set)
+    for by_hand, by_module in zip(found, expected, strict=True):
+        np.testing.assert_allclose(by_hand, by_module, atol=1e-12)
+    z = vae_nb.reparameterize(mean, log_variance, np.random.default_rng(9).normal(size=(500, 1, 4)))
+    np.testing.assert_allclose(found[1], np.cov(z.reshape(-1, 4).T), rtol=0.05, atol=0.05)
+
+    diagonal = functions["gaussian_kl"](mean[0], np.diag(np.exp(log_variance[0])))
+    np.testing.assert_allclose(diagonal, vae_nb.kl_divergence(mean[:1], log_variance[:1])[0])
+
+
+def test_06_active_units_by_hand():
+    """What notebook 06 computes in a cell, on dimensions in use and not."""
+    mean, log_variance = posteriors(0)
+    mean[:, -1] = np.where(np.arange(len(mean)) % 2, 0.09, -0.09)  # a variance of 0.0081
+    found = vae_nb.active_units(EncodesTo(), Posteriors(mean, log_variance))
+    np.testing.assert_array_equal(found, np.var(mean, axis=0) > 0.01)
+    assert found.tolist() == [True, True, True, False]
+
+
+def test_06_information():
+    """ln n for posteriors far apart, nothing for posteriors that are the same."""
+    information = functions_of("06")["information"]
+    far, same = 1000.0 * np.eye(8), np.zeros((8, 8))
+    rng = np.random.default_rng(0)
+    np.testing.assert_allclose(information(far, same, rng), np.log(8))
+    np.testing.assert_allclose(information(same, same, rng), 0, atol=1e-12)
+    half = np.repeat(far[:2], 4, axis=0)  # two places, four pictures at each
+    np.testing.assert_allclose(information(half, same, rng), np.log(2))
+
+
+def test_06_tidied():
+    points = np.random.default_rng(0).normal(size=(30, 2))
+    grid = functions_of("06")["tidied"](points)
+    assert grid.shape == (5, 5)
+    assert len(set(grid.ravel())) == 25
+    assert np.all(np.diff(points[grid, 1], axis=0) < 0)  # upwards
+    assert np.all(points[grid[:, :-1], 0].max(axis=0) <= points[grid[:, 1:], 0].min(axis=0))
+
+
+# --- 07 · Read the loss curves ---
+
+
+def laboratory_07(last_activation="cosh"):
+    """The notebook's functions, and a small VAE of its laboratory in float64, with its pictures."""
+    layers = [{"units": 12, "activation": "relu"}, {"units": 6, "activation": "relu"}]
+    functions = functions_of("07", LABELS=["heart"], LAYERS=layers, lab_train=None)
+    config = functions["laboratory"](last_activation, latent_dim=3)
+    rng = np.random.default_rng(7)
+    vae = vae_nb.VAE(config.model, (4, 5, 1), rng, np.float64)
+    x, z = rng.random((8, 20)), rng.normal(size=(8, 3))
+    vae.center_on(x.mean(axis=0))
+    return functions, vae, x, z
+
+
+def test_07_gradient_at_z():
+    functions, vae, x, z = laboratory_07()
+    by_hand = functions["gradient_at_z"](vae, x, z)
+    numeric = vae_nb.central_differences(
+        lambda: float(vae_nb.bernoulli_loss(vae.decode_logits(z), x).sum()), z
+    )
+    np.testing.assert_allclose(by_hand.ravel(), numeric, rtol=1e-6, atol=1e-8)
+
+
+def test_07_the_historic_start_kills_the_gradient_and_no_other_does():
+    functions, vae, x, z = laboratory_07()
+    gradient = functions["gradient_at_z"]
+    passed = np.linalg.norm(gradient(vae, x, z))
+    encoder = vae.layers["encoder_1"].weights.copy()
+    functions["start_at_zero"](vae)
+    assert 0 < np.linalg.norm(gradient(vae, x, z)) < passed / 1000
+    np.testing.assert_array_equal(vae.layers["encoder_1"].weights, encoder)
+    vae.layers["decoder_2"].biases[:] = 1  # the cure: there the layer has a slope
+    assert np.linalg.norm(gradient(vae, x, z)) > passed / 1000
+
+
+def test_07_the_laboratory_departs_from_the_defaults_only_where_it_says():
+    functions, *_ = laboratory_07()
+    config, default = functions["laboratory"](), vae_nb.load_config(None)
+    training = dict(vars(default.training), epochs=60, learning_rate=0.002, kl_weight=1.0)
+    assert vars(config.training) == training
+    changed = functions["laboratory"]("cosh", batch_size=2, kl_warmup=0, seed=5)
+    assert [layer.activation for layer in changed.model.decoder_layers] == ["relu", "cosh"]
+    assert (changed.data.batch_size, changed.training.kl_warmup, changed.training.seed) == (2, 0, 5)
+
+
+@every_seed
+def test_07_measure(seed):
+    """The notebook's measures are those that `vae_nb.evaluate` reports."""
+    functions, vae, *_ = laboratory_07()
+    images = vae_nb.load_images(functions["laboratory"]().data).select(slice(seed, seed + 9))
+    train_set, held_out = images.select(slice(6)), images.select(slice(6, 9))
+    model = functions["laboratory"]("relu", latent_dim=4).model
+    vae = vae_nb.VAE(model, images.image_shape, np.random.default_rng(seed))
+    functions["measure"].__globals__["lab_validation"] = held_out
+    measured = functions["measure"](vae, train_set)
+    reported = vae_nb.evaluate(vae, train_set, held_out, seed)
+    assert measured["kl"] == pytest.approx(reported["kl"])
+    assert measured["active"] == reported["active_units"]
+    assert measured["excess"] == pytest.approx(reported["train"]["excess"])
+    assert measured["held_out_excess"] == pytest.approx(reported["validation"]["excess"])
+
+
+def test_07_evidence_is_what_the_exercise_asks_for():
+    """The procedure on the recorded courses, by the notebook's numbers: every illness is found."""
+    evidence = functions_of("07", lab_train=None)["evidence"]
+    for illness in exercises._COURSES:
+        row = evidence(*exercises._course(illness))
+        found = (
+            "collapsed" if row["KL"] < 0.1
+            else "unstable" if row["late jumps"]
+            else "KL weight too large" if row["KL"] < row["log n"]
+            else "overfitted" if row["held-out rise"] > 0.01 and row["training fell"]
+            else "healthy"
+        )  # fmt: skip
+        assert found == illness
+
+
+# --- 08 · Traverse the latent space ---
+
+
+def some_sets(seed):
+    """Training and held-out pictures, and decoded ones; two training pictures are the same."""
+    pixels = np.random.default_rng(seed).integers(0, 256, (30, 4, 4, 1), np.uint8)
+    pixels[1] = pixels[0]
+    names = tuple(f"picture {number}" for number in range(30))
+    images = vae_nb.ImageSet(pixels, names, ("a",) * 30)
+    return images.select(slice(20)), images.select(slice(20, 25)), images.as_float(slice(25, 30))
+
+
+@every_seed
+def test_08_distances_and_the_nearest(seed):
+    functions = functions_of("08")
+    train_set, validation_set, _ = some_sets(seed)
+    pictures, others = validation_set.as_float(), train_set.as_float()
+    expected = vae_nb.pixel_distances(others, others)
+    assert expected[0, 1] == 0
+    np.testing.assert_allclose(functions["distances_between"](others, others), expected)
+    distance, which = functions["nearest"](pictures, others)
+    direct = np.linalg.norm(pictures[:, None] - others, axis=2)
+    np.testing.assert_allclose(distance, direct.min(axis=1), rtol=1e-5)
+    np.testing.assert_array_equal(which, direct.argmin(axis=1))
+
+
+@every_seed
+def test_08_the_three_measures_of_draws(seed):
+    train_set, validation_set, decoded = some_sets(seed)
+    pixels = train_set.as_float()
+    functions = functions_of("08", train_pixels=pixels, some_pixels=pixels)
+    real_distance = np.median(functions["nearest"](validation_set.as_float(), pixels)[0])
+    real_spread = functions["spread"](pixels)
+    functions |= {"real_distance": real_distance, "real_spread": real_spread}
+    by_hand = functions["quality"](decoded)
+    by_module = vae_nb.sample_quality(decoded, train_set, validation_set)
+    assert by_hand.keys() == by_module.keys()
+    assert 0 < by_module["coverage"] < 1
+    for key, value in by_module.items():
+        np.testing.assert_allclose(by_hand[key], value)
+
+
+def test_08_the_coverage_of_draws_of_one_kind():
+    """Its expectation, by trying every order of two other real pictures and two samples."""
+    expected_coverage = functions_of("08")["expected_coverage"]
+    orders = set(itertools.permutations("rrss"))  # six, equally likely
+    for neighbours in (1, 2):
+        covered = np.mean(["s" in order[:neighbours] for order in orders])
+        np.testing.assert_allclose(expected_coverage(3, 2, neighbours), covered)
+
+
+@every_seed
+def test_08_the_fitted_gaussian(seed):
+    train_set, _, _ = some_sets(seed)
+    config = vae_nb.load_config("config.json", {"model.latent_dim": 3}).model
+    vae = vae_nb.VAE(config, train_set.image_shape, np.random.default_rng(seed), np.float64)
+    by_hand = functions_of("08")["fit_gaussian"](*vae_nb.encode_set(vae, train_set))
+    for part, expected in zip(by_hand, vae_nb.aggregate_posterior(vae, train_set), strict=True):
+        np.testing.assert_allclose(part, expected, atol=1e-12)
+
+
+@every_seed
+def test_08_straight_and_spherical_paths(seed):
+    functions = functions_of("08")
+    a, b = np.random.default_rng(seed).normal(size=(2, 5))
+    t = np.linspace(0, 1, 7)
+    line, arc = functions["straight"](a, b, t), functions["spherical"](a, b, t)
+    for path in (line, arc):
+        np.testing.assert_allclose(path[[0, -1]], [a, b])
+    np.testing.assert_allclose(np.diff(line, axis=0), np.tile((b - a) / 6, (6, 1)))
+    lengths = np.linalg.norm(arc, axis=1)
+    np.testing.assert_allclose(np.diff(lengths), (lengths[-1] - lengths[0]) / 6)
+    units = arc / lengths[:, None]
+    angles = np.arccos(np.sum(units[1:] * units[:-1], axis=1))
+    np.testing.assert_allclose(angles, angles[0])  # it turns at a constant speed,
+    assert np.linalg.matrix_rank(np.vstack([arc, a, b]), tol=1e-9) == 2  # and in one plane
+    for end in (2 * a, -a, 0 * a):  # no turn, or no unique one
+        np.testing.assert_allclose(
+            functions["spherical"](a, end, t), functions["straight"](a, end, t)
+        )
+
+
+# --- 09 · Latent sliders ---
+
+
+def small_vae(rng, latent_dim=3, units=9, image_shape=(6, 5, 3), dtype=np.float64):
+    """One hidden layer on each side; every parameter random, the biases too."""
+    layers = [{"units": units, "activation": "relu"}]
+    overrides = {"model.latent_dim": latent_dim, "model.encoder_layers": layers}
+    vae = vae_nb.VAE(vae_nb.load_config(None, overrides).model, image_shape, dtype=dtype)
+    vae.parameters[:] = rng.normal(0, 0.5, vae.parameters.size)
+    return vae
+
+
+@every_seed
+@pytest.mark.parametrize("channels", [1, 3])
+def test_09_a_latent_vector_becomes_the_explorer_s_picture(seed, channels):
+    rng = np.random.default_rng(seed)
+    vae = small_vae(rng, image_shape=(6, 5, channels), dtype=np.float32)
+    z = rng.standard_normal(3)
+    cells = functions_of("09", run=SimpleNamespace(vae=vae))
+    by_hand = cells["decode"](z)
+    by_module = Picture(192)
+    by_module.show(vae.decode(z[None])[0].reshape(vae.image_shape), "")
+    np.testing.assert_array_equal(by_hand, by_module.pixels)
+    # Enlarged a whole number of times, as the explorer's; in a PNG that keeps every pixel.
+    scale = int(by_module.scale)
+    png = cells["as_png"](cells["enlarged"](by_hand))
+    on_screen = cells["on_screen"](SimpleNamespace(value=png))
+    assert on_screen.shape[:2] == (6 * scale, 5 * scale)
+    np.testing.assert_array_equal(on_screen, np.kron(by_hand, np.ones((scale, scale, 1))).squeeze())
+
+
+def equal_to_ten_digits(found, right):
+    return np.linalg.norm(found - right) <= 1e-10 * np.linalg.norm(right)
+
+
+needs_solutions = pytest.mark.skipif(
+    not SOLUTIONS, reason="this copy of the project has no solutions"
+)
+
+
+@needs_solutions
+@every_seed
+def test_09_the_page_s_loss_gradients_and_training(seed):
+    """The same losses and gradients, and the same parameters after steps of Adam."""
+    rng = np.random.default_rng(seed)
+    page = functions_of("09", SOLUTIONS)
+    latent_dim, units, batch = rng.integers(2, 9, 3)
+    vae = small_vae(rng, int(latent_dim), int(units))
+    parameters = {name: array.copy() for name, array in vae.named_parameters().items()}
+    page_adam, adam = page["Adam"](parameters), vae_nb.Adam(vae.parameters)
+    for _ in range(30):
+        x, noise = rng.random((batch, 90)), rng.standard_normal((batch, latent_dim))
+        loss, gradients = page["loss_and_gradients"](parameters, x, noise, 1.7)
+        right = vae.loss_and_gradients(x, noise, 1.7)
+        assert abs(loss / right.total - 1) <= 1e-10
+        assert gradients.keys() == parameters.keys()
+        for name, gradient in vae.named_gradients().items():
+            assert equal_to_ten_digits(gradients[name], gradient), name
+        page_adam.update(gradients, 0.01)
+        adam.update(vae.gradients, 0.01)
+    for name, array in vae.named_parameters().items():
+        assert equal_to_ten_digits(parameters[name], array), name
+
+
+@needs_solutions
+def test_09_the_page_is_a_page_of_numpy_alone():
+    """At most 80 lines with code, and nothing imported but NumPy."""
+    (path,) = [path for path in SOLUTIONS if path.name.startswith("09")]
+    (source,) = [
+        cell.source for cell in tagged(path, "solution") if "# Exercise 09.4" in cell.source
+    ]
+    page = source.split("# --- your code ---")[1].split("# --- end of your code ---")[0]
+    lines = [line.strip() for line in page.splitlines()]
+    assert 40 <= sum(bool(line) and not line.startswith("#") for line in lines) <= 80
+    imported = [node for node in ast.walk(ast.parse(page)) if isinstance(node, ast.Import)]
+    assert [alias.name for node in imported for alias in node.names] == ["numpy"]
+    assert not any(isinstance(node, ast.ImportFrom) for node in ast.walk(ast.parse(page)))
+
+
+@needs_solutions
+@every_seed
+def test_09_the_page_starts_with_what_the_module_needs(seed):
+    page = functions_of("09", SOLUTIONS)
+    rng = np.random.default_rng(seed)
+    vae = small_vae(rng)
+    start = page["initialize"](rng, 90, 9, 3)
+    shapes = {name: array.shape for name, array in vae.named_parameters().items()}
+    assert {name: array.shape for name, array in start.items()} == shapes
+    np.testing.assert_array_equal(page["sigmoid"](x := rng.normal(0, 9, 50)), vae_nb.sigmoid(x))
+
+
+@needs_solutions
+@every_seed
+def test_09_the_wrong_page_differs_from_the_right_one_in_its_variance_alone(seed):
+    """Without noise the sample's width does not matter: the loss is the same."""
+    rng = np.random.default_rng(seed)
+    page, vae = functions_of("09", SOLUTIONS), small_vae(rng)
+    x, noise = rng.random((4, 90)), rng.standard_normal((4, 3))
+    right, wrong = page["loss_and_gradients"], page["variance_for_sigma"]
+    parameters = vae.named_parameters()
+    assert wrong(parameters, x, 0 * noise, 1)[0] == pytest.approx(
+        right(parameters, x, 0 * noise, 1)[0]
+    )
+    assert wrong(parameters, x, noise, 1)[0] != pytest.approx(right(parameters, x, noise, 1)[0])
+    gradients = wrong(parameters, x, noise, 1)[1]
+    for name, array in parameters.items():  # and its gradient is that of its own loss
+        numeric = vae_nb.central_differences(lambda: wrong(parameters, x, noise, 1)[0], array)
+        assert vae_nb.relative_error(gradients[name].reshape(-1), numeric) <= 1e-6, name
+
+
+# --- 10 · Compare many runs ---
+
+
+@every_seed
+def test_10_mean_and_error_leave_out_what_is_missing(seed):
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=(4, 3, 6))
+    values[0, 0, 2:] = np.nan
+    values[1, 1, :3] = np.nan
+    mean, error = functions_of("10")["mean_and_error"](values)
+    for index in np.ndindex(4, 3):
+        there = values[index][np.isfinite(values[index])]
+        np.testing.assert_allclose(mean[index], there.mean(), rtol=1e-12)
+        expected = there.std(ddof=1) / np.sqrt(len(there))
+        np.testing.assert_allclose(error[index], expected, rtol=1e-12)
+
+
+@every_seed
+def test_10_an_effect_is_what_a_value_adds_whatever_the_others_are(seed):
+    """In a grid with holes, and metrics that are sums of what each value and the seed add."""
+    rng = np.random.default_rng(seed)
+    swept, values = ["a", "b"], {"a": [1, 2, 4], "b": ["x", "y"], "training.seed": [5, 6, 7]}
+    adds = {
+        key: dict(zip(some, rng.normal(size=(3, 2)), strict=False)) for key, some in values.items()
+    }
+    rows = []
+    for combination in itertools.product(*values.values()):
+        row = dict(zip(values, combination, strict=True))
+        total = sum(adds[key][value] for key, value in row.items())
+        rows.append(row | {"m": total[0], "n": total[1]})
+    rows = [row for row in rows if rng.random() < 0.9 or row["a"] == 1]
+    effects = functions_of("10")["effect"](rows, swept, "a", 1, ["m", "n"])
+    assert set(effects) == {2, 4}
+    for value, found in effects.items():
+        assert found.shape == (2, 3)
+        expected = adds["a"][value] - adds["a"][1]
+        for column in range(3):
+            if np.isfinite(found[0, column]):
+                np.testing.assert_allclose(found[:, column], expected, rtol=1e-9, atol=1e-12)
+    assert np.isfinite(np.stack(list(effects.values()))).mean() > 0.5
+
+
+@every_seed
+def test_10_the_front_is_what_nobody_beats(seed):
+    rng = np.random.default_rng(seed)
+    points = rng.integers(0, 6, (30, 2)).astype(float)  # ties, and points that are equal
+    found = functions_of("10")["undominated"](points)
+    for point, is_on_the_front in zip(points, found, strict=True):
+        beaten = any((other <= point).all() and (other < point).any() for other in points)
+        assert is_on_the_front == (not beaten)
+
+
+def test_10_the_reference_has_the_commonest_values():
+    groups = [(8, "x"), (16, "x"), (16, "y"), (16, "z")]
+    reference_of = functions_of("10")["reference_of"]
+    assert reference_of({values: {1: None} for values in groups}) == (16, "x")
+    other_seeds = {("a",): {1: None}, ("b",): {0: None}, ("c",): {0: None}}
+    assert reference_of(other_seeds) == ("b",)  # with which others can be compared
+    full = list(itertools.product([2, 4], ["p", "q"]))
+    assert reference_of({values: {1: None} for values in full}) == (2, "p")
+    assert reference_of({(): {1: None}}) == ()
+    name_of = functions_of("10")["name_of"]
+    names = [name_of(values, (16, "x"), ["model.latent_dim", "config"]) for values in groups]
+    assert names == ["latent_dim 8", "reference", "config y", "config z"]

@@ -1,0 +1,465 @@
+"""Figures: laid out in whole pixels, nothing clipped, nothing shown twice."""
+
+import io
+from types import SimpleNamespace
+
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib import pyplot as plt
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from PIL import Image
+
+from vae_nb import figures
+from vae_nb.core.model import count_parameters, layer_shapes
+
+matplotlib.use("agg")
+
+
+def some_pictures(*shape, seed=0):
+    """Noise: every picture and every pixel is different."""
+    return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
+
+
+def some_labels(count, kinds):
+    """Labels in runs, with what a folder may be called."""
+    names = ["_hidden", "a $b$ c", "Ünïcödé" * 9, "日本語", "", "line\nbreak", "100 %"]
+    names += [f"label {number}" for number in range(kinds)]
+    return [names[number * kinds // count] for number in range(count)]
+
+
+def some_columns(epochs, warmup_epochs=0):
+    epoch = np.arange(1, epochs + 1)
+    loss = 6000 + 500 / epoch
+    columns = {"epoch": epoch, "kl_weight": np.minimum(1, epoch / max(1, warmup_epochs))}
+    for part in ("total", "reconstruction", "kl"):
+        columns |= {f"train_{part}": loss, f"validation_{part}": loss + 100}
+    return columns
+
+
+def some_values(*shape):
+    """Figures of runs; one is missing."""
+    values = np.random.default_rng(2).normal(500, 100, shape)
+    values[0, 0, 0] = np.nan
+    return values
+
+
+def some_runs(count):
+    epochs = np.arange(1, 31)
+    return {
+        f"{number} relu": (epochs, 4000 + 900 / epochs, 4200 + 900 / epochs + number)
+        for number in range(count)
+    }
+
+
+def some_config(latent, encoder, decoder):
+    def layers(part):
+        return [SimpleNamespace(units=units, activation="relu") for units in part]
+
+    return SimpleNamespace(
+        latent_dim=latent, encoder_layers=layers(encoder), decoder_layers=layers(decoder)
+    )
+
+
+def all_figures(count, shape, labels, latent):
+    """Every figure of one set of pictures, by name."""
+    pictures = some_pictures(count, *shape)
+    floats = pictures / 255
+    kinds = some_labels(count, labels)
+    points = np.random.default_rng(1).standard_normal((count, 2))
+    points[:, 1] *= latent > 1
+    names = [f"z{number + 1}" for number in range(latent)]
+    grid = some_pictures(11 if latent > 1 else 1, 11, *shape)
+    values = np.linspace(-2.5, 2.5, 11)
+    layers = layer_shapes(some_config(latent, [512, 64], [64, 512]), shape)
+    errors = {name: 1e-9 for name, *_ in layers}
+    return {
+        "dataset": figures.dataset(pictures, kinds),
+        "architecture": figures.architecture(layers),
+        "gradient_check": figures.gradient_check({"correct": errors, "bug": errors | {"mean": 0}}),
+        "reconstructions": figures.reconstructions(
+            pictures[:18], floats[:18], pictures[-1:], floats[-1:]
+        ),
+        "latent_space": figures.latent_space(
+            [("First two", "z₁", "z₂", points), ("Components", "first", "second", 9 * points)],
+            floats,
+            kinds,
+        ),
+        "kl_per_dimension": figures.kl_per_dimension(np.ones(latent), np.arange(latent) < 9),
+        "loss_curves": figures.loss_curves(some_columns(60, 6), saved_epoch=50, entropy=5900.0),
+        "latent_traversal": figures.latent_traversal(
+            grid, values, values[: len(grid)], "first latent dimension z₁", "second one z₂"
+        ),
+        "latent_strips": figures.latent_strips(
+            some_pictures(latent, 7, *shape), np.linspace(-3, 3, 7), names
+        ),
+        "interpolation": figures.interpolation(grid[:3], ["grinning → 日本 $"] * min(3, len(grid))),
+        "picture_grid": figures.picture_grid(pictures[:30], title="Samples from the prior"),
+        "picture_grid_titles": figures.picture_grid(floats[:5], titles=["a $long$ title " * 3] * 5)
+        if count >= 5
+        else figures.picture_grid(floats, 1, "Two", ["日", "_"]),
+        "picture_table": figures.picture_table(
+            grid[:3, :6], ["a $row$ 日"] * min(3, len(grid)), ["a column's name"] * 6
+        ),
+        "sliders": figures.sliders(floats[0], np.linspace(-4, 4, latent), names),
+        "sweep_dots": figures.sweep_dots(
+            [
+                ("a key, instead of 16", names, some_values(latent, 3, 4)),
+                ("", ["a $long$ name 日 " * 3] * 2, some_values(2, 3, 4)),
+            ],
+            ["held-out excess (nats)", "spread", "KL"],
+            range(4),
+            center=0,
+        ),
+        "sweep_curves": figures.sweep_curves(
+            {f"key_{number}": some_runs(number + 1) for number in range(min(latent, 5))}, "nats"
+        ),
+        "sweep_trade_off": figures.sweep_trade_off(
+            points, kinds, 0, points[:, 0] >= np.sort(points[:, 0])[-3:][0], "spread", "excess"
+        ),
+    }
+
+
+SETS = {
+    "emojis": (160, (64, 64, 3), 16, 16),
+    "grey, not square": (30, (48, 32, 1), 4, 2),
+    "tiny": (2, (8, 8, 3), 1, 1),
+    "large pictures": (10, (256, 200, 3), 2, 64),
+    "many, 100 labels": (1377, (16, 16, 3), 100, 33),
+}
+
+
+@pytest.fixture(scope="module", params=list(SETS))
+def every(request):
+    return all_figures(*SETS[request.param])
+
+
+def rendered(figure):
+    """The figure's pixels on the screen, (height, width, 3)."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.array(canvas.buffer_rgba())[..., :3]  # a copy: the canvas goes
+
+
+def saved(figure, **options):
+    file = io.BytesIO()
+    figure.savefig(file, format="png", **options)
+    return np.asarray(Image.open(file).convert("RGB"))
+
+
+def places(canvas, tile):
+    """Where exactly these pixels are found: list of (x, y) of the top left."""
+    height, width, _ = tile.shape
+    rows, columns = canvas.shape[0] - height + 1, canvas.shape[1] - width + 1
+    candidates = np.ones((rows, columns), bool)
+    for y, x in ((0, 0), (height // 2, width // 2), (height - 1, width - 1)):
+        candidates &= canvas[y : y + rows, x : x + columns, 0] == tile[y, x, 0]
+    return [
+        (x, y)
+        for y, x in np.argwhere(candidates)
+        if np.array_equal(canvas[y : y + height, x : x + width], tile)
+    ]
+
+
+def enlarged(picture, scale):
+    """A picture for the screen, each pixel as a square."""
+    return np.broadcast_to(picture, (*picture.shape[:2], 3)).repeat(scale, 0).repeat(scale, 1)
+
+
+def texts(figure):
+    return [text.get_text() for text in figure.findobj(Text)]
+
+
+def test_figures_are_returned_and_forgotten_by_pyplot(every):
+    assert all(isinstance(figure, Figure) for figure in every.values())
+    assert plt.get_fignums() == []
+
+
+def test_nothing_is_outside_the_canvas(every):
+    for name, figure in every.items():
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        box = figure.get_tightbbox(canvas.get_renderer())  # around all that is drawn, in inches
+        edges = np.array([*box.min, *(figure.get_size_inches() - box.max)]) * figure.dpi
+        assert np.all(edges > -0.1), (name, edges)
+
+
+def test_text_is_large_enough_at_half_size(every):
+    for figure in every.values():
+        sizes = [text.get_fontsize() for text in figure.findobj(Text) if text.get_text()]
+        assert min(sizes) >= 11
+        assert figure.dpi == 100
+        assert figure.get_figwidth() <= 14.1
+
+
+@pytest.mark.parametrize("shape", [(64, 64, 3), (16, 16, 1), (48, 32, 1), (28, 28, 3), (5, 9, 3)])
+@pytest.mark.parametrize("count", [1, 12])
+def test_pixels_are_even(shape, count):
+    pictures = some_pictures(count, *shape)
+    figure = figures.picture_grid(pictures, title="Title")
+    size = 128 if count <= 7 else 64
+    for canvas, screen in (
+        (rendered(figure), 1),
+        (saved(figure), 1),
+        (saved(figure, bbox_inches="tight"), 1),  # as a notebook shows it
+        (saved(figure, dpi=200), 2),
+    ):
+        for picture in pictures:
+            assert len(places(canvas, enlarged(picture, screen * (size // max(shape))))) == 1
+
+
+def test_floats_are_the_pixels_of_the_same_picture():
+    pictures = some_pictures(3, 16, 16, 3)
+    as_floats = rendered(figures.picture_grid((pictures / 255).astype(np.float32)))
+    np.testing.assert_array_equal(as_floats, rendered(figures.picture_grid(pictures)))
+
+
+def test_large_pictures_are_resampled():
+    picture = some_pictures(256, 200, 3)
+    expected = Image.fromarray(picture).resize((100, 128), Image.Resampling.LANCZOS)
+    canvas = rendered(figures.picture_grid(picture[None]))
+    assert len(places(canvas, np.asarray(expected))) == 1
+
+
+def test_dataset_shows_all_of_a_small_set_in_rows_by_label():
+    pictures = some_pictures(9, 64, 64, 3)
+    figure = figures.dataset(pictures, ["b", "a"] * 4 + ["b"])
+    canvas = rendered(figure)
+    (corners,) = zip(*(places(canvas, enlarged(picture, 2)) for picture in pictures), strict=True)
+    rows = [y for _, y in corners]
+    assert len({*rows[::2]}) == len({*rows[1::2]}) == 1  # a row for each label
+    assert rows[0] < rows[1]  # in the order of their first picture
+    assert {"9 pictures, 2 labels", "a", "b"} <= {*texts(figure)}
+
+
+def test_dataset_says_what_it_leaves_out():
+    pictures = some_pictures(1377, 2, 2, 3)
+    assert "280 of 1377 pictures, 1 label" in texts(figures.dataset(pictures, ["x"] * 1377))
+    labels = [f"{number % 100:02}" for number in range(1377)]
+    assert "280 of 1377 pictures, 20 of 100 labels" in texts(figures.dataset(pictures, labels))
+    labels = ["rare", *["frequent"] * 1376]
+    assert {"267 of 1377 pictures, 2 labels", "rare"} <= {*texts(figures.dataset(pictures, labels))}
+
+
+def test_architecture_counts_parameters():
+    config = some_config(3, [7, 5], [6])
+    figure = figures.architecture(layer_shapes(config, (4, 4, 3)))
+    assert f"{count_parameters(config, (4, 4, 3)):,} parameters" in texts(figure)
+    assert {"7", "5", "6", "48", "μ\n3", "log σ²\n3", "z\n3", "relu"} <= {*texts(figure)}
+
+
+def test_gradient_check_draws_zero_at_the_left_end():
+    errors = {"correct": {"a": 0.0, "b": 1e-10}, "bug": {"a": 0.3, "b": 1e-9}}
+    figure = figures.gradient_check(errors)
+    axes = figure.axes[-1]
+    correct, bug, limit = axes.lines
+    np.testing.assert_allclose(correct.get_xdata(), [axes.get_xlim()[0], 1e-10])
+    np.testing.assert_allclose(bug.get_xdata(), [0.3, 1e-9])
+    np.testing.assert_allclose(limit.get_xdata(), 1e-7)
+    assert axes.get_xlim()[0] < 1e-10
+    assert axes.get_xlim()[1] > 0.3
+
+
+def test_reconstructions_are_directly_below_their_originals():
+    train, held_out = some_pictures(14, 64, 64, 3), some_pictures(2, 64, 64, 3, seed=1)
+    figure = figures.reconstructions(train, 255 - train, held_out, 255 - held_out)
+    canvas = rendered(figure)
+    bottom = 0
+    for picture in (*train, *held_out):
+        ((x, y),) = places(canvas, picture)
+        assert places(canvas, 255 - picture) == [(x, y + 64 + figures.GAP)]
+        bottom = max(bottom, y)
+    assert places(canvas, held_out[0])[0][1] == bottom
+    assert sum(text.startswith(("Training", "Held-out")) for text in texts(figure)) == 2
+
+
+def test_reconstructions_without_held_out_pictures():
+    pictures = some_pictures(2, 8, 8, 1)
+    figure = figures.reconstructions(pictures, pictures, pictures[:0], pictures[:0])
+    assert not any(text.startswith("Held-out") for text in texts(figure))
+
+
+def test_thumbnails_do_not_overlap_and_leave_no_room():
+    corners = np.random.default_rng(0).integers(0, 400, (500, 2))
+    size = np.array([30, 44])
+    chosen = figures._without_overlap(corners, size)
+    covers = np.all(np.abs(corners[:, None] - corners[chosen]) < size, axis=-1)  # (n, chosen)
+    assert np.all(covers[chosen].sum(axis=1) == 1)  # each by itself alone
+    assert np.all(covers.any(axis=1))  # whoever is left out had no room
+    assert len(chosen) > 20
+
+
+def test_latent_space_draws_each_picture_once_in_each_panel():
+    pictures = some_pictures(60, 20, 10, 3)
+    points = np.random.default_rng(0).standard_normal((60, 2))
+    figure = figures.latent_space([("t", "x", "y", points)], pictures, ["a"] * 60)
+    canvas = rendered(figure)
+    whole = [len(places(canvas, enlarged(picture, 2))) for picture in pictures]
+    (dots,) = (axes.collections[0] for axes in figure.axes if axes.collections)
+    assert max(whole) == 1
+    assert sum(whole) + len(dots.get_offsets()) == 60
+    assert sum(whole) > 20
+
+
+def test_latent_space_puts_pictures_where_their_points_are():
+    pictures = some_pictures(3, 40, 40, 3)
+    points = np.array([[0, 0], [1, 0], [0, 2.0]])
+    figure = figures.latent_space([("t", "x", "y", points)], pictures, ["a", "b", "b"])
+    canvas = rendered(figure)
+    axes = figure.axes[1]
+    for picture, point in zip(pictures, points, strict=True):
+        ((x, y),) = places(canvas, picture)
+        expected_x, expected_y = axes.transData.transform(point)
+        assert abs(x + 20 - expected_x) <= 1
+        assert abs(len(canvas) - y - 20 - expected_y) <= 1
+
+
+def test_latent_space_colours_the_most_frequent_labels():
+    labels = [f"label {number}" for number in range(12) for _ in range(number + 1)]
+    pictures = some_pictures(len(labels), 8, 8, 3)
+    points = np.random.default_rng(0).standard_normal((len(labels), 2))
+    figure = figures.latent_space([("t", "x", "y", points)], pictures, labels)
+    entries = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert entries == [f"label {number}" for number in range(11, 3, -1)] + ["other labels"]
+
+
+def test_kl_per_dimension_counts_active_units():
+    figure = figures.kl_per_dimension(np.array([2.0, 1.0, 0.1]), np.array([True, True, False]))
+    assert "2 of 3 latent dimensions are active" in texts(figure)
+    assert [bar.get_height() for bar in figure.axes[-1].patches] == [2.0, 1.0, 0.1]
+
+
+def test_loss_curves_survive_the_first_epochs():
+    columns = some_columns(100, warmup_epochs=10)
+    columns["train_reconstruction"][:3] = 1e6
+    columns["train_reconstruction"][60] = 8000.0
+    figure = figures.loss_curves(columns, saved_epoch=90, entropy=5000.0)
+    low, high = figure.axes[2].get_ylim()
+    assert low < 5000 < 8000 < high < 1e4
+    marks = {line.get_label(): line.get_xdata()[0] for line in figure.axes[2].lines}
+    assert marks["KL warm-up ends"] == 10
+    assert marks["saved epoch"] == 90
+    assert "entropy of the pictures" not in [line.get_label() for line in figure.axes[1].lines]
+
+
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_loss_curves_of_a_short_training(epochs):
+    figure = figures.loss_curves(some_columns(epochs), saved_epoch=epochs)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["training", "held-out"]
+
+
+@pytest.mark.parametrize("shape", [(64, 64, 3), (32, 8, 1), (8, 32, 1)])
+@pytest.mark.parametrize("steps", [3, 11, 40])
+def test_traversal_is_seamless_and_its_coordinates_can_be_read(shape, steps):
+    grid = some_pictures(2, steps, *shape)
+    values = np.linspace(-2.5, 2.5, steps)
+    figure = figures.latent_traversal(grid, values, [-1, 1], "x", "y")
+    axes = figure.axes[-1]
+    tiles = figures._tiles(grid, figures._tile_size(2, steps))
+    height, width = tiles.shape[2:4]
+    canvas = rendered(figure)
+    ((left, bottom),) = places(canvas, tiles[0, 0])
+    assert places(canvas, tiles[0, -1]) == [(left + (steps - 1) * width, bottom)]
+    assert places(canvas, tiles[1, 0]) == [(left, bottom - height)]  # y points upwards
+
+    for axis, first in ((axes.xaxis, -2.5), (axes.yaxis, 1)):
+        labels = [label for label in axis.get_ticklabels() if label.get_text()]
+        assert float(labels[0].get_text().replace("−", "-")) == first
+        boxes = [label.get_window_extent() for label in labels]
+        assert not any(a.overlaps(b) for a in boxes for b in boxes if a is not b)
+
+
+def test_interpolation_frames_the_ends():
+    grid = some_pictures(2, 5, 64, 64, 3)
+    figure = figures.interpolation(grid, ["latent", "pixels"])
+    canvas = rendered(figure)
+    frame = [213, 94, 0]
+    for row in range(2):
+        for column in range(5):
+            ((x, y),) = places(canvas, enlarged(grid[row, column], 2))
+            framed = np.all(canvas[y - 2 : y + 130, [x - 1, x + 128]] == frame)
+            assert framed == (column in (0, 4))
+    assert {"latent", "pixels", "0.00", "0.25", "1.00"} <= {*texts(figure)}
+
+
+def test_titles_of_a_grid_are_below_their_pictures():
+    pictures = some_pictures(4, 64, 64, 3)
+    figure = figures.picture_grid(pictures, 2, titles=["a", "b", "c", "a very long title"])
+    canvas = rendered(figure)
+    for picture, text in zip(pictures, figure.axes[-1].texts, strict=True):
+        ((x, y),) = places(canvas, enlarged(picture, 2))
+        box = text.get_window_extent()
+        assert abs((box.x0 + box.x1) / 2 - (x + 64)) <= 1
+        assert y + 128 <= len(canvas) - box.y1 <= y + 140
+
+
+def test_sliders_show_every_value():
+    z = np.linspace(-3.5, 3.5, 64)
+    figure = figures.sliders(some_pictures(64, 64, 3), z, [f"z{i}" for i in range(64)])
+    assert {"z0", "z63", "−3.50", "3.50"} <= {*texts(figure)}
+    assert len(places(rendered(figure), enlarged(some_pictures(64, 64, 3), 5))) == 1
+
+
+@pytest.mark.parametrize("shape", [(64, 64, 3), (48, 32, 1)])
+def test_a_film_shows_each_picture_enlarged_in_its_place(shape):
+    pictures = some_pictures(4, 5, *shape)  # (frames, pictures, height, width, channels)
+    frames = figures.film(pictures, columns=3)
+    tiles = figures._tiles(pictures, 128)
+    height, width = tiles.shape[2:4]
+    gap = figures.GAP
+    assert frames.dtype == np.uint8
+    assert frames.shape == (4, 2 * height + gap, 3 * width + 2 * gap, 3)
+    for frame, row in zip(frames, tiles, strict=True):
+        for number, tile in enumerate(row):
+            y, x = (number // 3) * (height + gap), (number % 3) * (width + gap)
+            assert np.array_equal(frame[y : y + height, x : x + width], tile)
+        assert np.all(frame[height + gap :, 2 * (width + gap) :] == 255)  # no sixth picture
+
+
+def test_dots_of_a_sweep_are_where_their_values_are():
+    values = np.array([[[1.0, 3.0], [np.nan, np.nan]], [[2.0, np.nan], [7.0, 8.0]]])
+    figure = figures.sweep_dots([("", ["a", "b"], values)], ["left", "right"], [5, 6])
+    left, right = figure.axes[1:]
+    drawn = {}
+    for axes in (left, right):
+        for line in axes.lines:
+            if line.get_marker() in "os|" and np.isfinite(line.get_xdata()).all():
+                place = (axes is right, line.get_marker(), float(line.get_ydata()[0]))
+                drawn[place] = float(line.get_xdata()[0])
+    assert drawn == {
+        (False, "o", 0.0): 1.0,  # the first seed of the first configuration
+        (False, "s", 0.0): 3.0,
+        (False, "|", 0.0): 2.0,  # the mean
+        (False, "o", 1.0): 2.0,
+        (False, "|", 1.0): 2.0,  # of those that are there
+        (True, "o", 1.0): 7.0,
+        (True, "s", 1.0): 8.0,
+        (True, "|", 1.0): 7.5,
+    }
+    assert [label.get_text() for label in left.get_yticklabels()] == ["a", "b"]
+    assert right.get_xlabel() == "right"
+
+
+def test_the_columns_of_a_sweep_s_dots_have_one_scale():
+    blocks = [("a", ["x"], np.full((1, 1, 1), 1.0)), ("b", ["y"], np.full((1, 1, 1), 900.0))]
+    _, above, below = figures.sweep_dots(blocks, ["excess"], [0]).axes
+    assert above.get_xlim() == below.get_xlim()
+
+
+def test_curves_of_a_sweep_survive_a_spike():
+    epochs = np.arange(1, 101)
+    calm = 3000 + 500 / epochs
+    spike = np.where(epochs == 40, 1e6, calm)
+    figure = figures.sweep_curves({"key": {"a": (epochs, spike, calm)}}, "nats")
+    assert figure.axes[1].get_ylim()[1] < 4000
+
+
+def test_the_front_of_a_trade_off_is_numbered_from_the_left_and_listed():
+    points = np.array([[0.6, 950.0], [0.5, 900.0], [0.4, 990.0]])
+    names = ["a $name$", "b", "c"]
+    figure = figures.sweep_trade_off(points, names, 2, [True, True, False], "spread", "excess")
+    paper, axes = figure.axes
+    assert [text.get_text() for text in paper.texts] == ["on the front:", "1  b", r"2  a \$name\$"]
+    assert {text.get_text(): text.xy for text in axes.texts} == {"1": (0.5, 900), "2": (0.6, 950)}

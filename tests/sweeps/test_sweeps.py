@@ -1,0 +1,641 @@
+"""Sweeps: what is planned, what runs where, what a failure, a kill and a second start leave."""
+
+import csv
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+from conftest import ROOT, run_command
+
+from vae_nb.data.config import config_keys, load_config
+from vae_nb.run.series import series_notebooks
+from vae_nb.run.workspace import Workspace, load_model, train_and_save
+from vae_nb.sweeps import engine as sweeps
+from vae_nb.sweeps.results import DOCUMENTED, find_sweep, flat, read_sweep, write_rows
+from vae_nb.system.errors import ConfigError, FilesError
+
+ONLY = "05"  # it trains where there is no model, and takes a few seconds
+TIMES = {"training_seconds", "seconds"}
+DEFINITIONS = sorted((ROOT / "configs" / "sweeps").glob("*.json"))
+
+
+def tiny_values(pictures, **training):
+    return {
+        "data": {
+            "input_dir": str(pictures),
+            "input_size": [8, 8],
+            "channels": 1,
+            "batch_size": 4,
+        },
+        "model": {"latent_dim": 2, "encoder_layers": [{"units": 6, "activation": "tanh"}]},
+        "training": {"epochs": 3, **training},
+    }
+
+
+@pytest.fixture
+def config_path(pictures, tmp_path):
+    path = tmp_path / "tiny.json"
+    path.write_text(json.dumps(tiny_values(pictures)), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def long_config_path(pictures, tmp_path):
+    """A training that takes some seconds, with a checkpoint every tenth of one."""
+    path = tmp_path / "long.json"
+    values = tiny_values(pictures, epochs=4000, checkpoint_seconds=0.1)
+    path.write_text(json.dumps(values), encoding="utf-8")
+    return path
+
+
+def sweep(*arguments, cwd):
+    return run_command("sweep", *arguments, "--only", ONLY, "--output", "results", cwd=cwd)
+
+
+def started_sweep(*arguments, cwd):
+    arguments = ["sweep", *arguments, "--only", ONLY, "--output", "results"]
+    return subprocess.Popen(
+        [sys.executable, "-m", "vae_nb", *map(str, arguments)],
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+
+
+def wait_until(condition, process):
+    for _ in range(12000):
+        if condition():
+            return
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    raise AssertionError("it did not come to that")
+
+
+def rows_of(folder, leave_out=TIMES):
+    """The table's rows as text, times aside."""
+    with open(folder / "results.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [{key: text for key, text in row.items() if key not in leave_out} for row in rows]
+
+
+def parameters_of(folder):
+    models = sorted(folder.glob("*/models/vae.npz"))
+    return {path.parts[-3]: load_model(path)[0].parameters.tobytes() for path in models}
+
+
+# --- the plan ---
+
+
+def test_a_plan_has_every_combination_and_every_seed(config_path):
+    grid = {"model.latent_dim": [2, 3], "training.kl_weight": [1, 4, 10]}
+    runs = sweeps.plan_sweep([config_path], [grid], seeds=2, overrides={"training.seed": 5})
+    assert len(runs) == len({run.name for run in runs}) == 12
+    found = {
+        (r.config.model.latent_dim, r.config.training.kl_weight, r.config.training.seed)
+        for r in runs
+    }
+    assert found == {(d, w, s) for d in (2, 3) for w in (1.0, 4.0, 10.0) for s in (5, 6)}
+    assert runs[0].name == "latent_dim=2_kl_weight=1_seed=5"
+    expected = {"model.latent_dim": 2, "training.kl_weight": 1.0, "training.seed": 5}
+    assert runs[0].values == expected
+    assert all(run.config.training.epochs == 3 for run in runs)
+
+
+def test_what_two_grids_have_in_common_is_run_once(config_path):
+    grids = [{"model.latent_dim": [2, 3]}, {"training.epochs": [3, 4]}]
+    runs = sweeps.plan_sweep([config_path], grids)
+    assert [run.name for run in runs] == [
+        "latent_dim=2_seed=0",
+        "latent_dim=3_seed=0",
+        "epochs=4_seed=0",
+    ]
+    assert runs[2].values == {"model.latent_dim": 2, "training.epochs": 4, "training.seed": 0}
+
+
+def test_several_configurations_are_told_apart_by_their_names():
+    files = ["configs/basic.json", "configs/deep.json"]
+    runs = sweeps.plan_sweep(files)
+    assert [run.values["config"] for run in runs] == ["basic", "deep"]
+    assert [run.name for run in runs] == ["config=basic_seed=0", "config=deep_seed=0"]
+
+
+def test_two_configurations_of_one_name_are_refused(pictures, tmp_path):
+    paths = [tmp_path / folder / "same.json" for folder in "ab"]
+    for epochs, path in enumerate(paths, 1):
+        path.parent.mkdir()
+        path.write_text(json.dumps(tiny_values(pictures, epochs=epochs)), encoding="utf-8")
+    with pytest.raises(ConfigError, match="Two configurations are called same"):
+        sweeps.plan_sweep(paths)
+
+
+def test_an_encoder_that_is_swept_brings_its_decoder():
+    wide = [{"units": 9, "activation": "relu"}, {"units": 7, "activation": "tanh"}]
+    tame = [{"units": 5, "activation": "relu"}, {"units": 4, "activation": "relu"}]
+    grids = [{"model.encoder_layers": [wide]}, {"model.decoder_layers": [tame]}]
+    first, second = sweeps.plan_sweep(["configs/deep.json"], grids)
+    assert first.config.model.decoder_layers == first.config.model.encoder_layers[::-1]
+    assert first.values["model.encoder_layers"] == "9 relu, 7 tanh"
+    assert first.values["model.decoder_layers"] == "mirrored"
+    assert second.values["model.encoder_layers"] == "512-256-128 relu"
+    assert second.values["model.decoder_layers"] == "5-4 relu"
+
+
+def test_names_are_those_of_folders_and_differ():
+    paths = [[f"/a/{letter * 200}", "/b c?*"] for letter in "xy"]
+    runs = sweeps.plan_sweep(["config.json"], [{"data.input_dir": [*paths, "/a:b", "/a?b"]}])
+    assert len({run.name for run in runs}) == 4
+    for run in runs:
+        assert run.name == Path(run.name).name
+        assert len(run.name) <= 120
+
+
+@pytest.mark.parametrize("path", DEFINITIONS, ids=lambda path: path.stem)
+def test_shipped_definitions_can_be_planned(path):
+    definition = sweeps.read_sweep_definition(path)
+    only, overrides = definition.pop("only"), definition.pop("set")
+    runs = sweeps.plan_sweep(**definition, overrides=overrides)
+    default = load_config("config.json", overrides)
+    assert default in [run.config for run in runs]
+    assert len(runs) % definition["seeds"] == 0
+    assert series_notebooks(only)
+
+
+def test_a_configuration_is_no_definition():
+    assert sweeps.read_sweep_definition("configs/basic.json") is None
+
+
+@pytest.mark.parametrize(
+    ("values", "parts"),
+    [
+        ({"configs": []}, ["configs", "[]"]),
+        ({"grids": [{"model.latent_dim": 8}]}, ["grids", "array", "8"]),
+        ({"grids": [{"model.latent_dim": []}]}, ["latent_dim", "1"]),
+        ({"grids": [{}], "seeds": 0}, ["seeds", "0"]),
+        ({"grids": [{}], "set": [1]}, ["set", "object", "[1]"]),
+        ({"seeds": "3"}, ["seeds", "integer", "3"]),
+        ({"grids": [{}], "sedes": 1}, ["sedes"]),
+    ],
+)
+def test_a_bad_definition_is_told_in_a_sentence(values, parts, tmp_path):
+    path = tmp_path / "definition.json"
+    path.write_text(json.dumps(values), encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        sweeps.read_sweep_definition(path)
+    assert len(caught.value.errors) == 1
+    for part in (*parts, str(path)):
+        assert part in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("grid", "seeds", "part"),
+    [
+        ({"model.latent_dimm": [2]}, 1, "did you mean model.latent_dim"),
+        ({"model": [{}]}, 1, "model cannot be swept"),
+        ({"training.kl_weight": [1, -1]}, 1, "training.kl_weight is -1"),
+        ({"training.seed": [1, 2]}, 2, "training.seed is swept, and 2 seeds are asked for"),
+    ],
+)
+def test_a_bad_plan_is_told_before_anything_runs(grid, seeds, part):
+    with pytest.raises(ConfigError, match=part):
+        sweeps.plan_sweep(["config.json"], [grid], seeds)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("model.latent_dim=2,4", ("model.latent_dim", [2, 4])),
+        ("training.optimizer.type=adam, sgd", ("training.optimizer.type", ["adam", "sgd"])),
+        ("data.input_size=[8,8],[16,16]", ("data.input_size", [[8, 8], [16, 16]])),
+        ("training.gradient_clip_norm=null,50", ("training.gradient_clip_norm", [None, 50])),
+    ],
+)
+def test_a_grid_is_read_from_the_command_line(text, expected):
+    assert sweeps.parse_grid(text) == expected
+
+
+@pytest.mark.parametrize("text", ["model.latent_dim", "=2", "model.latent_dim=", "="])
+def test_no_grid(text):
+    with pytest.raises(ConfigError, match="key=value,value"):
+        sweeps.parse_grid(text)
+
+
+def test_what_a_run_is_known_by():
+    config = load_config("config.json")
+    known = sweeps.config_hash(config, "pictures")
+    for key, value in (("data.input_dir", "elsewhere"), ("training.checkpoint_seconds", 1)):
+        assert sweeps.config_hash(load_config("config.json", {key: value}), "pictures") == known
+    hashes = {known, sweeps.config_hash(config, "others")}
+    changes = {"training.seed": 7, "model.latent_dim": 3, "training.augmentation": 0.5}
+    for key, value in changes.items():
+        assert key in config_keys()
+        hashes.add(sweeps.config_hash(load_config("config.json", {key: value}), "pictures"))
+    assert len(hashes) == 2 + len(changes)
+    assert sweeps.code_version("04") != sweeps.code_version("05")
+    assert sweeps.code_version("04") == sweeps.code_version("04")
+
+
+# --- the runs ---
+
+
+def test_a_run_that_fails_stops_no_other_and_is_run_again(config_path, pictures, tmp_path):
+    bad = tiny_values(
+        pictures, learning_rate=10, optimizer={"type": "sgd"}, gradient_clip_norm=None, epochs=200
+    )
+    (tmp_path / "bad.json").write_text(json.dumps(bad), encoding="utf-8")
+    arguments = ("bad.json", config_path.name, "--seeds", "2", "--name", "mine")
+    result = sweep(*arguments, cwd=tmp_path)
+    folder = tmp_path / "results" / "sweeps" / "mine"
+    assert result.returncode == 1, result.stderr
+    assert "2 of 4 runs are complete." in result.stdout
+    for name in ("config=bad_seed=0", "config=bad_seed=1"):
+        (line,) = [
+            line for line in result.stderr.splitlines() if line.startswith(f"Failed: {name}")
+        ]
+        for part in ("05_reconstruct.ipynb failed in cell [", "TrainingDiverged", "at step"):
+            assert part in line
+    rows = rows_of(folder)
+    assert [row["status"] for row in rows] == ["failed", "failed", "complete", "complete"]
+    assert "Training diverged" in rows[0]["error"]
+    assert rows[0]["error"].endswith(" it is in notebooks/05_reconstruct.unfinished.ipynb.")
+    assert str(tmp_path) not in (folder / "results.csv").read_text(encoding="utf-8")
+    assert rows[0]["validation.excess"] == ""
+    assert [row["config"] for row in rows] == ["bad", "bad", "tiny", "tiny"]
+    for row in rows[2:]:
+        run = folder / row["run"]
+        metrics = dict(flat(json.loads((run / "metrics.json").read_text(encoding="utf-8"))))
+        assert float(row["validation.excess"]) == metrics["validation.excess"]
+        assert row["threads"] == "1" == str(metrics["threads"])
+        assert load_config(run / "config.json").training.seed == int(row["training.seed"])
+        assert len(load_model(run / "models" / "vae.npz")[1]) == 3
+        assert (run / "images" / "reconstruccion.png").exists()
+        assert (run / "notebooks" / "05_reconstruct.ipynb").exists()
+    results = read_sweep(folder)
+    assert results.swept == ["config"]
+    assert set(results.curves) == {"config=tiny_seed=0", "config=tiny_seed=1"}
+    history = load_model(folder / "config=tiny_seed=1" / "models" / "vae.npz")[1]
+    curve = results.curves["config=tiny_seed=1"]
+    np.testing.assert_allclose(curve["train_kl"], history["train_kl"], rtol=1e-5)
+    assert results.examples("config=tiny_seed=0").shape == (2, 12, 8, 8, 3)
+    assert results.examples("config=bad_seed=0") is None
+    report = nbformat.read(folder / "10_compare.ipynb", as_version=4)
+    assert all(cell.execution_count for cell in report.cells if cell.cell_type == "code")
+    assert (folder / "images" / "sweep_runs.png").exists()
+    assert find_sweep(tmp_path / "results") == folder
+
+    # What failed and what lost a file is run again; what is complete is left alone.
+    done = {name: (folder / name / "run.json") for name in results.curves}
+    (folder / "config=tiny_seed=0" / "models" / "vae.npz").unlink()
+    before = {name: path.stat().st_mtime_ns for name, path in done.items()}
+    result = sweep(*arguments, cwd=tmp_path)
+    assert result.returncode == 1
+    assert "2 of 4 runs are complete, 1 of them complete before." in result.stdout
+    assert done["config=tiny_seed=0"].stat().st_mtime_ns > before["config=tiny_seed=0"]
+    assert done["config=tiny_seed=1"].stat().st_mtime_ns == before["config=tiny_seed=1"]
+    assert rows_of(folder) == rows
+
+
+def test_the_same_bits_with_one_job_and_with_two(config_path, tmp_path):
+    arguments = (config_path, "--grid", "model.latent_dim=2,3", "--seeds", "2", "--threads", "1")
+    for jobs in "12":
+        result = sweep(*arguments, "--jobs", jobs, "--name", f"jobs_{jobs}", cwd=tmp_path)
+        assert result.returncode == 0, result.stderr
+    one, two = (tmp_path / "results" / "sweeps" / f"jobs_{jobs}" for jobs in "12")
+    assert rows_of(one) == rows_of(two)
+    assert len(rows_of(one)) == 4
+    assert (one / "curves.csv").read_bytes() == (two / "curves.csv").read_bytes()
+    assert parameters_of(one) == parameters_of(two)
+    assert len(set(parameters_of(one).values())) == 4
+
+
+def test_another_configuration_under_a_run_s_name_keeps_the_earlier_model(config_path, tmp_path):
+    for epochs in (3, 4):
+        result = sweep(config_path, "--set", f"training.epochs={epochs}", cwd=tmp_path)
+        assert result.returncode == 0, result.stderr
+    models = tmp_path / "results" / "sweeps" / "tiny" / "seed=0" / "models"
+    assert len(load_model(models / "vae.npz")[1]) == 4
+    assert len(load_model(models / "vae_1.npz")[1]) == 3
+
+
+def killed_in_the_middle(process, folder):
+    """Kill a sweep when a run is complete and the next one has a checkpoint."""
+    wait_until(
+        lambda: list(folder.glob("*/run.json")) and list(folder.glob("*/models/checkpoint.npz")),
+        process,
+    )
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def test_a_killed_sweep_finishes_what_was_missing(long_config_path, tmp_path):
+    arguments = (long_config_path, "--seeds", "3", "--jobs", "1")
+    result = sweep(*arguments, "--name", "whole", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    whole, killed = (tmp_path / "results" / "sweeps" / name for name in ("whole", "killed"))
+    killed_in_the_middle(started_sweep(*arguments, "--name", "killed", cwd=tmp_path), killed)
+    done = {path: path.stat().st_mtime_ns for path in killed.glob("*/run.json")}
+    assert 1 <= len(done) < 3
+    result = sweep(*arguments, "--name", "killed", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert f"3 of 3 runs are complete, {len(done)} of them complete before." in result.stdout
+    for path, changed in done.items():
+        assert path.stat().st_mtime_ns == changed
+    assert rows_of(killed) == rows_of(whole)
+    assert (killed / "curves.csv").read_bytes() == (whole / "curves.csv").read_bytes()
+    assert parameters_of(killed) == parameters_of(whole)
+    resumed = [json.loads(path.read_text())["resumed_at"] for path in killed.glob("*/metrics.json")]
+    assert any(resumed)  # the run that was under way went on
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_sweep_leaves_checkpoints(long_config_path, tmp_path, number, code):
+    process = started_sweep(long_config_path, "--seeds", "3", "--jobs", "2", cwd=tmp_path)
+    folder = tmp_path / "results" / "sweeps" / "long"
+    wait_until(lambda: len(list(folder.glob("*/models/checkpoint.npz"))) == 2, process)
+    if number == signal.SIGINT:  # a terminal sends it to all that a command started
+        os.killpg(process.pid, number)
+    else:
+        process.send_signal(number)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode in (code, -number), output
+    assert "of 3 runs are left" in output
+    assert "Traceback" not in output
+    assert len(list(folder.glob("*/models/checkpoint.npz"))) == 2
+    assert not list(folder.glob("*/run.json"))
+
+
+def plan_and_run(config_path, folder, executor, **options):
+    runs = sweeps.plan_sweep([config_path])
+    return sweeps.run_sweep(runs, folder, executor, only=ONLY, progress=False, **options)
+
+
+def test_any_executor_runs_a_sweep(config_path, tmp_path):
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as executor:
+        outcome = plan_and_run(config_path, tmp_path / "sweep", executor)
+    assert outcome.errors == {}
+    assert outcome.earlier == 0
+    assert outcome.report == tmp_path / "sweep" / "10_compare.ipynb"
+    assert [row["status"] for row in read_sweep(tmp_path / "sweep").rows] == ["complete"]
+
+
+class Elsewhere:
+    """Runs a job as a worker does that has other files at the same places."""
+
+    def __init__(self, executor):
+        self.executor = executor
+
+    def submit(self, function, job):
+        return self.executor.submit(function, job | {"token": "of another machine"})
+
+
+def test_results_come_back_where_no_folder_is_shared(config_path, tmp_path):
+    with sweeps.local_executor(1) as executor:
+        assert plan_and_run(config_path, tmp_path / "shared", executor).errors == {}
+        elsewhere = Elsewhere(executor)
+        assert plan_and_run(config_path, tmp_path / "sent", elsewhere).errors == {}
+    shared, sent = (
+        {path.relative_to(folder) for path in folder.rglob("*") if path.name != ".lock"}
+        for folder in (tmp_path / "shared", tmp_path / "sent")
+    )
+    assert sent == shared
+    assert rows_of(tmp_path / "sent") == rows_of(tmp_path / "shared")
+    assert parameters_of(tmp_path / "sent") == parameters_of(tmp_path / "shared")
+
+
+@pytest.mark.parametrize(
+    ("key", "sentence"),
+    [("code_version", "another version than the sweep's"), ("config_hash", "are others than")],
+)
+def test_a_worker_with_other_code_or_pictures_says_so(config_path, tmp_path, key, sentence):
+    (run,) = sweeps.plan_sweep([config_path])
+    job = sweeps._jobs([run], tmp_path, ONLY, 1, None)[run.name]
+    job["identity"][key] = "something else"
+    result = sweeps.run_one(job)
+    assert sentence in result["error"]
+    assert str(ROOT) in result["error"]
+
+
+def test_executed_notebooks_are_stored_where_papermill_can(config_path, tmp_path):
+    with sweeps.local_executor(1) as executor:
+        to = str(tmp_path / "store/")
+        outcome = plan_and_run(config_path, tmp_path / "sweep", executor, notebooks_to=to)
+    assert outcome.errors == {}
+    stored = nbformat.read(tmp_path / "store" / "seed=0" / "05_reconstruct.ipynb", as_version=4)
+    own = nbformat.read(tmp_path / "sweep" / "seed=0" / "notebooks" / "05_reconstruct.ipynb", 4)
+    assert stored == own
+
+
+def test_an_address_that_papermill_cannot_write_to_is_told_before_a_training(config_path, tmp_path):
+    with sweeps.local_executor(1) as executor:
+        to = "nonsense://nowhere"
+        outcome = plan_and_run(config_path, tmp_path / "sweep", executor, notebooks_to=to)
+    assert (
+        "Cannot store 05_reconstruct.ipynb at nonsense://nowhere/seed=0" in outcome.errors["seed=0"]
+    )
+    assert outcome.report is None
+    assert not Workspace(tmp_path / "sweep" / "seed=0").model_path.exists()
+
+
+def test_two_sweeps_do_not_write_into_one_folder(long_config_path, tmp_path):
+    process = started_sweep(long_config_path, cwd=tmp_path)
+    folder = tmp_path / "results" / "sweeps" / "long"
+    wait_until((folder / ".sweep").exists, process)
+    result = sweep(long_config_path, cwd=tmp_path)
+    assert result.returncode == 2
+    assert f"process {process.pid}" in result.stderr
+    process.send_signal(signal.SIGTERM)
+    process.communicate()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (("nowhere.json",), ["nowhere.json"]),
+        (("--grid", "model.latent_dim"), ["key=value,value"]),
+        (("--grid", "model.latent=2"), ["did you mean model.latent_dim"]),
+        (("--grid", "data.input_dir=nowhere"), ["data.input_dir", "nowhere"]),
+        (("--name", "a/b"), ["--name", "a/b"]),
+        (("--name", ".."), ["--name", ".."]),
+        (("--grid", "model.latent_dim=2", "--grid", "model.latent_dim=3"), ["key twice"]),
+        (("--jobs", "2", "--scheduler", "tcp://127.0.0.1:9"), ["--jobs", "--scheduler"]),
+        ((ROOT / "configs/sweeps/questions.json", "--seeds", "2"), ["defines a sweep"]),
+        (("--scheduler", "tcp://127.0.0.1:9"), ["scheduler", "127.0.0.1:9"]),
+        (("--scheduler", "nonsense://x"), ["scheduler", "nonsense://x"]),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_code_2(arguments, parts, tmp_path, monkeypatch):
+    result = sweep(*arguments, cwd=tmp_path)
+    assert result.returncode == 2, result.stderr
+    last = result.stderr.strip().splitlines()[-1]
+    assert last.startswith("Error: ")
+    assert "Traceback" not in result.stderr
+    for part in parts:
+        assert part in last
+    assert not (tmp_path / "results").exists()
+
+
+# --- a cluster ---
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    """A Dask scheduler and two workers, processes each; gives its address and the workers."""
+    file = tmp_path / "scheduler.json"
+    common = {"cwd": tmp_path, "env": os.environ | {"PYTHONPATH": str(ROOT)}}
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+
+    def start(*arguments):
+        command = [sys.executable, "-m", "dask", *arguments, "--no-dashboard"]
+        return subprocess.Popen([*command, "--scheduler-file", str(file)], **common, **quiet)
+
+    scheduler = start("scheduler", "--host", "127.0.0.1", "--port", "0")
+    workers = []
+    try:
+        wait_until(lambda: file.exists() and file.stat().st_size, scheduler)
+        for _ in range(2):
+            worker = ("worker", "--nthreads", "1", "--no-nanny", "--host", "127.0.0.1")
+            workers.append(start(*worker))
+        yield json.loads(file.read_text(encoding="utf-8"))["address"], workers
+    finally:
+        for process in (*workers, scheduler):
+            process.kill()
+            process.wait()
+
+
+def test_a_cluster_gives_what_processes_give_and_a_killed_worker_costs_nothing(
+    long_config_path, tmp_path, cluster
+):
+    address, workers = cluster
+    arguments = (long_config_path, "--seeds", "4", "--threads", "1")
+    result = sweep(*arguments, "--name", "processes", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    here, there = (tmp_path / "results" / "sweeps" / name for name in ("processes", "cluster"))
+    process = started_sweep(*arguments, "--scheduler", address, "--name", "cluster", cwd=tmp_path)
+    wait_until(lambda: len(list(there.glob("*/models/checkpoint.npz"))) == 2, process)
+    workers[0].kill()
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, output
+    assert "4 of 4 runs are complete." in output
+    assert rows_of(there) == rows_of(here)
+    assert (there / "curves.csv").read_bytes() == (here / "curves.csv").read_bytes()
+    assert parameters_of(there) == parameters_of(here)
+    resumed = [json.loads(path.read_text())["resumed_at"] for path in there.glob("*/metrics.json")]
+    assert any(resumed)  # the killed worker's run was tried again, and went on
+
+
+# --- what is read ---
+
+
+def test_tables_are_read_as_they_were_written(tmp_path):
+    rows = [
+        {"run": "a", "x.y": 1, "x.z": 'n, "o"', "training.seed": 0, "status": "complete"},
+        {"run": "b", "x.y": 2.5, "x.z": "none", "training.seed": 1, "status": "failed"},
+    ]
+    rows = [row | {"error": "", "config_hash": "12e456", "code_version": "000123"} for row in rows]
+    rows[0] |= {"kl": 0.1 + 0.2}
+    write_rows(tmp_path / "results.csv", rows)
+    write_rows(tmp_path / "curves.csv", [{"run": "a", "epoch": e, "kl": e / 7} for e in (1, 2)])
+    found = read_sweep(tmp_path)
+    assert found.rows == [rows[0], rows[1] | {"kl": None}]
+    assert found.swept == ["x.y", "x.z"]
+    np.testing.assert_array_equal(found.curves["a"]["kl"], [1 / 7, 2 / 7])
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        (None, "No such file"),
+        ("", "no run of a sweep"),
+        ("a\n1\n", "no run of a sweep"),
+        ("a,b\n1\n", "line is longer or shorter"),
+    ],
+)
+def test_tables_that_are_none_are_told_in_a_sentence(tmp_path, text, part):
+    write_rows(tmp_path / "curves.csv", [])
+    if text is not None:
+        (tmp_path / "results.csv").write_text(text)
+    with pytest.raises(FilesError, match=part) as caught:
+        read_sweep(tmp_path)
+    assert str(tmp_path) in str(caught.value)
+
+
+def test_examples_that_are_none_are_told_in_a_sentence(tmp_path):
+    write_rows(tmp_path / "curves.csv", [])
+    columns = ("run", "training.seed", "status", "error", "config_hash", "code_version")
+    write_rows(tmp_path / "results.csv", [dict.fromkeys(columns, "a")])
+    path = tmp_path / "a" / "images" / "examples.png"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"no picture")
+    with pytest.raises(FilesError, match=r"examples\.png is no picture of examples"):
+        read_sweep(tmp_path).examples("a")
+
+
+def test_a_run_that_another_process_has_finished_meanwhile_is_left_alone(config_path, tmp_path):
+    with sweeps.local_executor(1) as executor:
+        assert plan_and_run(config_path, tmp_path / "sweep", executor).errors == {}
+    (run,) = sweeps.plan_sweep([config_path])
+    job = sweeps._jobs([run], tmp_path / "sweep", ONLY, 1, None)[run.name]
+    (tmp_path / "sweep" / ".sweep").write_text(job["token"])
+    done = tmp_path / "sweep" / run.name / "run.json"
+    before = done.stat().st_mtime_ns
+    assert sweeps.run_one(job) == {"error": None, "files": None}
+    assert done.stat().st_mtime_ns == before
+
+
+def test_a_run_goes_on_from_its_checkpoint_in_notebook_04_too(config_path, tmp_path):
+    """That notebook trains whatever is there, unless it is told to resume."""
+    (run,) = sweeps.plan_sweep([config_path])
+    job = sweeps._jobs([run], tmp_path, "04", 1, None)[run.name]
+    (tmp_path / ".sweep").write_text(job["token"])
+
+    class StopHereError(Exception):
+        pass
+
+    def stop(vae, columns):
+        if len(columns["epoch"]) == 2:
+            raise StopHereError
+
+    config = replace(run.config, training=replace(run.config.training, checkpoint_seconds=0))
+    with pytest.raises(StopHereError):
+        train_and_save(config, job["folder"], on_epoch_end=stop, progress=False)
+    assert sweeps.run_one(job)["error"] is None
+    workspace = Workspace(job["folder"])
+    assert json.loads(workspace.metrics_path.read_text(encoding="utf-8"))["resumed_at"] == 3
+    whole = train_and_save(run.config, tmp_path / "whole", progress=False)
+    resumed, *_ = load_model(workspace.model_path)
+    assert resumed.parameters.tobytes() == whole.vae.parameters.tobytes()
+
+
+def test_an_editor_s_files_are_no_code(tmp_path, monkeypatch):
+    (tmp_path / "vae_nb" / ".ipynb_checkpoints").mkdir(parents=True)
+    (tmp_path / "vae_nb" / "model.py").write_text("x = 1")
+    monkeypatch.setattr(sweeps, "PROJECT_ROOT", tmp_path)
+    version = sweeps.code_version("04")
+    (tmp_path / "vae_nb" / ".model.py.swp").write_bytes(b"\xff")
+    (tmp_path / "vae_nb" / ".#model.py").write_text("x = 2")
+    assert sweeps.code_version("04") == version
+    (tmp_path / "vae_nb" / "model.py").write_text("x = 2")
+    assert sweeps.code_version("04") != version
+
+
+def test_where_nothing_was_swept_the_documented_sweep_is_found(tmp_path):
+    assert find_sweep(tmp_path) == DOCUMENTED
+    columns = ("run", "training.seed", "status", "error", "config_hash", "code_version")
+    failed = dict.fromkeys(columns, "") | {"status": "failed"}
+    write_rows(tmp_path / "sweeps" / "failed" / "results.csv", [failed])
+    write_rows(tmp_path / "sweeps" / "empty" / "results.csv", [])
+    assert find_sweep(tmp_path) == DOCUMENTED
+    assert Workspace(tmp_path).folder == tmp_path

@@ -1,0 +1,334 @@
+"""Whatever fails while something is saved, what was there before is there afterwards."""
+
+import errno
+import io
+import itertools
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+from conftest import files_in, tiny_config
+from matplotlib.figure import Figure
+
+import vae_nb.system.files
+from vae_nb.core.training import TrainingState
+from vae_nb.run.model_files import load_checkpoint, load_model, save_checkpoint, save_model
+from vae_nb.run.series import write_explorer_notebook
+from vae_nb.run.workspace import Workspace, load_or_train, train_and_save
+from vae_nb.system.errors import FilesError
+
+
+class Faults:
+    """Counts the operations on files in a folder, and lets one of them fail.
+
+    Writes are those that reach the operating system; a full disk shows up at any of them, at a
+    flush to the disk and at a rename.
+    """
+
+    def __init__(self, folder, failing=None, short=False):
+        self.folder, self.failing, self.short = os.fspath(folder), failing, short
+        self.operations = []
+
+    def happens(self, name):
+        self.operations.append(name)
+        if len(self.operations) - 1 == self.failing:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@contextmanager
+def faults(folder, failing=None, short=False):
+    """Within it every write, flush and rename in a folder goes through a `Faults`."""
+    log = Faults(folder, failing, short)
+    real_open, real_fsync, real_replace = io.open, os.fsync, os.replace
+
+    class File(io.FileIO):
+        def write(self, data):
+            try:
+                log.happens("write")
+            except OSError:
+                if log.short:  # some of it had room
+                    super().write(bytes(data)[: len(bytes(data)) // 2])
+                raise
+            return super().write(data)
+
+    def opened(file, mode="r", buffering=-1, encoding=None, errors=None, newline=None, **options):
+        is_ours = isinstance(file, str | os.PathLike) and os.fspath(file).startswith(log.folder)
+        if not is_ours or not set(mode) & set("wax+"):
+            return real_open(file, mode, buffering, encoding, errors, newline, **options)
+        raw = File(file, mode.replace("b", "").replace("t", ""))
+        both = "+" in mode
+        buffered = io.BufferedRandom(raw) if both else io.BufferedWriter(raw)
+        return buffered if "b" in mode else io.TextIOWrapper(buffered, encoding, errors, newline)
+
+    def fsync(descriptor):
+        log.happens("flush")
+        real_fsync(descriptor)
+
+    def replace(source, target):
+        log.happens("rename")
+        real_replace(source, target)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("io.open", opened)
+        patch.setattr("builtins.open", opened)
+        patch.setattr(vae_nb.system.files.os, "fsync", fsync)
+        patch.setattr(vae_nb.system.files.os, "replace", replace)
+        yield log
+
+
+def saved_run(pictures, output):
+    """A trained model and a checkpoint, each of other numbers than what is saved over them."""
+    run = train_and_save(tiny_config(pictures), output, progress=False)
+    workspace = Workspace(output)
+    save_checkpoint(workspace.checkpoint_path, state_of(run, 1.0), run.config, "abc")
+    workspace.save_figure(Figure(figsize=(1, 1)), "figure.png")
+    frames = np.zeros((2, 8, 8, 3), np.uint8)
+    workspace.save_animation(frames, "film.gif")
+    write_explorer_notebook("config.json", output)
+    return run
+
+
+def state_of(run, value):
+    count = run.vae.parameters.size
+    arrays = {"parameters": run.vae.parameters * value, "sums": np.zeros(3)}
+    arrays |= {"moments": np.full((2, count), value, np.float32), **run.history.columns}
+    stream = np.random.default_rng(0).bit_generator.state
+    position = {"step": 6, "batches": stream, "noise": stream, "seconds": 1.0}
+    return TrainingState(arrays, position | {"best_epoch": None, "best_total": None})
+
+
+def save_a_model(run, workspace):
+    run.vae.parameters[:] = 0
+    save_model(workspace.model_path, run.vae, run.history, run.config)
+
+
+def save_a_checkpoint(run, workspace):
+    save_checkpoint(workspace.checkpoint_path, state_of(run, 2.0), run.config, "abc")
+
+
+def save_metrics(run, workspace):
+    workspace.save_metrics({"kl": 2.0})
+
+
+def save_a_figure(run, workspace):
+    figure = Figure(figsize=(2, 2))
+    figure.text(0, 0, "other")
+    workspace.save_figure(figure, "figure.png")
+
+
+def save_a_film(run, workspace):
+    workspace.save_animation(np.ones((3, 8, 8, 3), np.uint8), "film.gif")
+
+
+def save_a_notebook(run, workspace):
+    write_explorer_notebook("other.json", workspace.folder)
+
+
+SAVES = [
+    save_a_model,
+    save_a_checkpoint,
+    save_metrics,
+    save_a_figure,
+    save_a_film,
+    save_a_notebook,
+]
+
+
+def refusal(save, *arguments):
+    """The sentence with which something is not saved, or None."""
+    try:
+        save(*arguments)
+    except FilesError as error:
+        return str(error)
+    return None
+
+
+@pytest.mark.parametrize("short", [False, True], ids=["nothing written", "half written"])
+@pytest.mark.parametrize("save", SAVES)
+def test_a_fault_at_any_operation_of_a_save(pictures, output, save, short, capsys):
+    run = saved_run(pictures, output)
+    workspace = Workspace(output)
+    before = files_in(output)
+    for failed in itertools.count():
+        with faults(output, failing=failed, short=short) as log:
+            sentence = refusal(save, run, workspace)
+        if failed == len(log.operations):
+            break  # nothing was left to fail
+        if sentence is None:
+            # The file was whole; what failed is the flush of its new name.
+            assert log.operations[failed - 2 :] == ["flush", "rename", "flush"]
+            continue
+        assert sentence.endswith(": No space left on device.")
+        assert len(sentence.splitlines()) == 1
+        assert files_in(output) == before, f"operation {failed}, a {log.operations[failed]}"
+        assert len(load_model(workspace.model_path)[1]) == 3
+        assert load_checkpoint(workspace.checkpoint_path).position["step"] == 6
+    assert files_in(output) != before
+    load_model(workspace.model_path)
+    load_checkpoint(workspace.checkpoint_path)
+    with capsys.disabled():
+        print(f"\n{save.__name__}: {len(log.operations)} operations, each failed once")
+    assert log.operations.count("write") >= 1
+
+
+def test_a_fault_at_any_operation_of_a_whole_training(pictures, output):
+    """A model of another configuration is there: it is kept aside, then replaced."""
+    first = train_and_save(tiny_config(pictures), output, progress=False)
+    before = files_in(output)
+    config = tiny_config(pictures, training__seed=1, training__checkpoint_seconds=0)
+    model = before[(Workspace(output).model_path).relative_to(output)]
+    refused = 0
+
+    def train_again():
+        train_and_save(config, output, progress=False)
+
+    for failed in itertools.count():
+        with faults(output, failing=failed) as log:
+            refused += refusal(train_again) is not None
+        if failed == len(log.operations):
+            break
+        models = [load_model(path) for path in Workspace(output).models.glob("vae*.npz")]
+        assert any(loaded[2] == first.config for loaded in models)
+        assert model in files_in(output).values()
+        if Workspace(output).checkpoint_path.exists():
+            load_checkpoint(Workspace(output).checkpoint_path)
+        assert not list(output.rglob("*.partial*"))
+        for path in output.rglob("*"):  # as it was at the beginning
+            if path.is_file():
+                path.unlink()
+        for name, content in before.items():
+            (output / name).write_bytes(content)
+    assert refused > 10
+
+
+# A disk that is really full
+
+FULL = """import sys
+from pathlib import Path
+import numpy as np
+from vae_nb import VaeNbError, load_config, load_model
+from vae_nb.run.workspace import train_and_save
+
+config = load_config(sys.argv[1], {"training.epochs": 1, "training.seed": 5})
+try:
+    train_and_save(config, sys.argv[2], progress=False)
+except VaeNbError as error:
+    print(f"{type(error).__name__}: {error}")
+"""
+
+
+def train_again(config_path, output, preexec_fn=None, before=()):
+    """In a process of its own, which may be limited."""
+    process = subprocess.run(
+        [*before, sys.executable, "-c", FULL, str(config_path), str(output)],
+        capture_output=True,
+        text=True,
+        preexec_fn=preexec_fn,
+        check=False,
+        timeout=120,
+    )
+    assert process.returncode == 0, process.stderr
+    return process.stdout.splitlines()[-1]
+
+
+@pytest.fixture
+def config_path(pictures, tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(tiny_config(pictures).to_dict()), encoding="utf-8")
+    return path
+
+
+def test_a_file_that_may_not_grow_leaves_the_model(pictures, output, config_path):
+    train_and_save(tiny_config(pictures), output, progress=False)
+    before = files_in(output)
+    limit = Workspace(output).model_path.stat().st_size // 2
+
+    def limited():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    sentence = train_again(config_path, output, limited)
+    assert sentence.startswith("FilesError: Cannot write ")
+    assert sentence.endswith(": File too large.")
+    assert files_in(output) == before
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A real file system of 256 kB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(disk)]
+    try:
+        mounted = subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        mounted = False
+    if not mounted:
+        pytest.skip("this user cannot mount a small disk here")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_full_disk_leaves_the_model(pictures, disk, config_path):
+    output = disk / "output"
+    run = train_and_save(tiny_config(pictures), output, progress=False)
+    with pytest.raises(OSError, match="No space left on device"):
+        (disk / "filler").write_bytes(bytes(2**20))
+    before = files_in(output)
+    sentence = train_again(config_path, output)
+    assert sentence.startswith("FilesError: Cannot write ")
+    assert sentence.endswith(": No space left on device.")
+    assert files_in(output) == before
+    (disk / "filler").unlink()
+    assert train_again(config_path, output).startswith("The earlier model")
+    kept, _, _ = load_model(output / "models" / "vae_1.npz")
+    np.testing.assert_array_equal(kept.parameters, run.vae.parameters)
+
+
+def test_a_disk_that_has_become_read_only(pictures, disk, config_path):
+    output = disk / "output"
+    train_and_save(tiny_config(pictures), output, progress=False)
+    before = files_in(output)
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    sentence = train_again(config_path, output)
+    assert sentence == f"FilesError: Cannot write into the folder {output}: this user may not."
+    assert files_in(output) == before
+    sentence = train_again(config_path, disk / "other")
+    assert (
+        sentence == f"FilesError: Cannot make the folder {disk / 'other'}: Read-only file system."
+    )
+
+
+@pytest.mark.parametrize("mode", [0o500, 0o000], ids=["read-only", "closed"])
+@pytest.mark.parametrize("name", ["", "models"])
+def test_a_folder_without_permission(pictures, output, config_path, mode, name):
+    """Without the superuser's capability to write everywhere, where that is who tests."""
+    run = train_and_save(tiny_config(pictures), output, progress=False)
+    before = files_in(output)
+    without = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+    if os.getuid() != 0:
+        without = []
+    elif shutil.which("setpriv") is None:
+        pytest.skip("the superuser writes everywhere")
+    folder = output / name
+    folder.chmod(mode)
+    try:
+        sentence = train_again(config_path, output, before=without)
+    finally:
+        folder.chmod(0o700)
+    assert sentence.startswith("FilesError: Cannot ")
+    assert sentence.endswith(": this user may not.")
+    assert files_in(output) == before
+    assert load_model(output / "models" / "vae.npz")[2] == run.config
+
+
+def test_a_model_is_loaded_where_nothing_can_be_written(pictures, disk):
+    output = disk / "output"
+    train_and_save(tiny_config(pictures), output, progress=False)
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    assert len(load_or_train(tiny_config(pictures), output, progress=False).history) == 3

@@ -1,0 +1,172 @@
+"""Adam and SGD with momentum, on one flat array of parameters, in place.
+
+An update goes over the parameters block by block: a block with its gradient and its moments stays
+in the processor's caches while all operations go over it, and several threads share the blocks.
+"""
+
+import math
+from functools import partial
+
+import numpy as np
+
+from vae_nb.core.blocks import blocks_of, for_each
+
+
+def _in_blocks(gradients, parameters):
+    """A gradient as (where, write) for each block, whichever of the two forms it came in."""
+    if not isinstance(gradients, np.ndarray):
+        return gradients
+    if gradients.shape != parameters.shape:
+        raise ValueError(f"gradients {gradients.shape} for parameters {parameters.shape}")
+    slices = blocks_of(gradients.size, 1)
+    return [(where, partial(np.copyto, src=gradients[where])) for where in slices]
+
+
+class Adam:
+    """Adam with bias correction.
+
+    Parameters
+    ----------
+    parameters : ndarray, shape (count,)
+        Updated in place.
+    beta1, beta2 : float
+        Decay of the two moments, in [0, 1).
+    epsilon : float
+        Added to the root of the second moment.
+
+    Attributes
+    ----------
+    moments : ndarray, shape (2, count)
+        The moments m and v of the paper over (1 - beta1) and (1 - beta2): the constants go
+        into the step size instead, which saves two passes over the memory.
+    steps : int
+
+    References
+    ----------
+    Kingma & Ba (2015), "Adam: A Method for Stochastic Optimization", algorithm 1.
+    """
+
+    def __init__(self, parameters, beta1=0.9, beta2=0.999, epsilon=1e-8):
+        self.parameters = parameters
+        self.beta1 = beta1
+        self.beta2 = beta2
+        self.epsilon = epsilon
+        self.moments = np.zeros((2, parameters.size), parameters.dtype)
+        self.decays = np.array([[beta1], [beta2]], parameters.dtype)
+        self.steps = 0
+
+    def update(self, gradients, learning_rate):
+        """Take one step down the gradient.
+
+        Parameters
+        ----------
+        gradients : ndarray, shape (count,), or list of tuple
+            The gradient, or what computes it block by block: `VAE.gradient_blocks`.
+        learning_rate : float
+        """
+        self.steps += 1
+        # m_hat = first_correction * m, v_hat = second_correction * v, of the moments kept here
+        first_correction = (1 - self.beta1) / (1 - self.beta1**self.steps)
+        second_correction = (1 - self.beta2) / (1 - self.beta2**self.steps)
+        # m_hat / (sqrt(v_hat) + epsilon), with both corrections taken out of the fraction
+        step_size = learning_rate * first_correction / math.sqrt(second_correction)
+        epsilon = self.epsilon / math.sqrt(second_correction)
+
+        def update_block(block):
+            where, write = block
+            moments = self.moments[:, where]  # (2, size)
+            powers = np.empty_like(moments)
+            write(powers[0])
+            np.multiply(powers[0], powers[0], out=powers[1])
+            moments *= self.decays
+            moments += powers  # m = beta1 m + g, v = beta2 v + g²
+
+            step = np.sqrt(moments[1], out=powers[1])
+            step += epsilon
+            np.divide(moments[0], step, out=step)
+            step *= step_size
+            self.parameters[where] -= step
+
+        for_each(update_block, _in_blocks(gradients, self.parameters))
+
+    def arrays(self):
+        """What it remembers of the gradients: {"moments": ...}, with `steps` all that it needs."""
+        return {"moments": self.moments}
+
+    def restore(self, arrays, steps):
+        """Go on from what `arrays` gave after so many steps."""
+        self.moments[:] = arrays["moments"]
+        self.steps = steps
+
+
+class SGD:
+    """Stochastic gradient descent with momentum.
+
+    Parameters
+    ----------
+    parameters : ndarray, shape (count,)
+        Updated in place.
+    momentum : float
+        Decay of the velocity, in [0, 1); 0 is plain gradient descent.
+
+    Attributes
+    ----------
+    velocity : ndarray, shape (count,)
+
+    References
+    ----------
+    Sutskever et al. (2013), "On the importance of initialization and momentum in deep
+    learning", equations 1 and 2, with the learning rate outside the velocity.
+    """
+
+    def __init__(self, parameters, momentum=0.9):
+        self.parameters = parameters
+        self.momentum = momentum
+        self.velocity = np.zeros_like(parameters)
+
+    def update(self, gradients, learning_rate):
+        """Take one step down the gradient.
+
+        Parameters
+        ----------
+        gradients : ndarray, shape (count,), or list of tuple
+            The gradient, or what computes it block by block: `VAE.gradient_blocks`.
+        learning_rate : float
+        """
+
+        def update_block(block):
+            where, write = block
+            velocity = self.velocity[where]
+            step = np.empty_like(velocity)
+            write(step)
+            velocity *= self.momentum
+            velocity += step
+            np.multiply(velocity, learning_rate, out=step)
+            self.parameters[where] -= step
+
+        for_each(update_block, _in_blocks(gradients, self.parameters))
+
+    def arrays(self):
+        """What it remembers of the gradients: {"velocity": ...}."""
+        return {"velocity": self.velocity}
+
+    def restore(self, arrays, steps):
+        """Go on from what `arrays` gave; their number of steps is of no use to it."""
+        self.velocity[:] = arrays["velocity"]
+
+
+def make_optimizer(parameters, optimizer):
+    """The optimiser that the configuration names.
+
+    Parameters
+    ----------
+    parameters : ndarray, shape (count,)
+    optimizer : vae_nb.data.config.OptimizerConfig
+
+    Returns
+    -------
+    Adam or SGD
+    """
+    if optimizer.type == "sgd":
+        return SGD(parameters, momentum=optimizer.beta1)
+    return Adam(parameters, optimizer.beta1, optimizer.beta2, optimizer.epsilon)
