@@ -6,8 +6,7 @@ import time
 
 import numpy as np
 
-from vae_nb.core.blocks import for_each, worker_threads
-from vae_nb.run.workspace import blas_description
+from vae_nb.core.blocks import blas_description, for_each, worker_threads
 
 STREAMED = 64_000_000  # elements of float32: many times a processor's cache
 GEMM_SIDE = 2048

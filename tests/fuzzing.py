@@ -19,7 +19,7 @@ from types import SimpleNamespace
 import numpy as np
 from PIL import Image
 
-from vae_nb.data.images import load_images
+from vae_nb.data.image_files import load_images
 from vae_nb.run.model_files import load_checkpoint, load_model
 from vae_nb.system.errors import VaeNbError
 

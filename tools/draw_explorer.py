@@ -17,7 +17,7 @@ from execute_notebooks import with_few_colours
 from PIL import Image, ImageOps
 
 from vae_nb import load_config, load_or_train
-from vae_nb.run.series import write_explorer_notebook
+from vae_nb.run.explorer_notebook import write_explorer_notebook
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from browser.front_ends import open_browser, voila, wait_for

@@ -19,7 +19,8 @@ import psutil
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.machine import describe
 from vae_nb import load_config, load_images, plan_sweep
-from vae_nb.sweeps.engine import config_hash, dask_executor
+from vae_nb.sweeps.engine import dask_executor
+from vae_nb.sweeps.identity import config_hash
 from vae_nb.sweeps.results import write_rows
 
 ROOT = Path(__file__).resolve().parents[1]

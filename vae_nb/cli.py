@@ -15,25 +15,17 @@ import click
 
 from vae_nb.core.model import count_parameters
 from vae_nb.data.config import load_config, parse_override
-from vae_nb.data.images import load_images, skipped_lines
-from vae_nb.run.series import (
-    refresh_working_copy,
-    run_series,
-    series_notebooks,
-    write_explorer_notebook,
-)
-from vae_nb.run.workspace import Workspace, find_checkpoint, load_or_train
-from vae_nb.sweeps.engine import (
-    LONGEST_NAME,
-    NOTEBOOKS,
-    dask_executor,
-    local_executor,
-    parse_grid,
-    plan_sweep,
-    read_sweep_definition,
-    run_sweep,
-)
+from vae_nb.data.image_files import load_images, skipped_lines
+from vae_nb.run.checkpoints import find_checkpoint
+from vae_nb.run.explorer_notebook import write_explorer_notebook
+from vae_nb.run.series import run_series, series_notebooks
+from vae_nb.run.trained_run import load_or_train
+from vae_nb.run.working_copy import refresh_working_copy
+from vae_nb.run.workspace import Workspace
+from vae_nb.sweeps.engine import dask_executor, local_executor, run_sweep
+from vae_nb.sweeps.plan import LONGEST_NAME, parse_grid, plan_sweep, read_sweep_definition
 from vae_nb.sweeps.results import flat
+from vae_nb.sweeps.worker import NOTEBOOKS
 from vae_nb.system.errors import (
     ConfigError,
     FilesError,

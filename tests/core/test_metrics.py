@@ -18,7 +18,7 @@ from vae_nb.core.metrics import (
     sample_quality,
 )
 from vae_nb.core.model import VAE
-from vae_nb.data.images import ImageSet
+from vae_nb.data.image_set import ImageSet
 
 SHAPE = (3, 2, 1)
 

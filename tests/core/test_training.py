@@ -12,16 +12,12 @@ import vae_nb.core.blocks
 import vae_nb.core.training
 from vae_nb.core.metrics import kl_per_dimension, negative_elbo, reconstruction_quality
 from vae_nb.core.model import VAE
+from vae_nb.core.optimizers import clip_scale
 from vae_nb.core.random_streams import PURPOSES, random_stream
-from vae_nb.core.training import (
-    HISTORY_COLUMNS,
-    clip_scale,
-    kl_weight_at,
-    learning_rate_at,
-    train,
-)
+from vae_nb.core.schedules import kl_weight_at, learning_rate_at
+from vae_nb.core.training import HISTORY_COLUMNS, train
 from vae_nb.data.config import load_config
-from vae_nb.data.images import ImageSet
+from vae_nb.data.image_set import ImageSet
 from vae_nb.system.errors import TrainingDiverged
 
 SHAPE = (4, 4, 1)

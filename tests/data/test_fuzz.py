@@ -18,7 +18,7 @@ from test_config import legal_values
 from vae_nb.core.training import TrainingState
 from vae_nb.data.config import Config, load_config
 from vae_nb.run.model_files import save_checkpoint
-from vae_nb.run.workspace import train_and_save
+from vae_nb.run.trained_run import train_and_save
 from vae_nb.system.errors import ConfigError
 
 COUNTS = [200, pytest.param(2000, marks=pytest.mark.long)]

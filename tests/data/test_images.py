@@ -15,14 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from vae_nb.data.images import (
-    FORMATS,
-    MOST_BYTES,
-    ImageSet,
-    augmented,
-    load_images,
-    skipped_lines,
-)
+from vae_nb.data.image_files import FORMATS, MOST_BYTES, load_images, skipped_lines
+from vae_nb.data.image_set import ImageSet, augmented
 from vae_nb.system.errors import ImagesError
 from vae_nb.system.paths import PROJECT_ROOT
 

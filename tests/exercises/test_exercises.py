@@ -7,7 +7,8 @@ import pytest
 from notebook_code import NOTEBOOKS, SOLUTIONS, tagged
 
 import vae_nb
-from vae_nb.exercises import checker as exercises
+from vae_nb import exercises
+from vae_nb.exercises import checker
 
 # The one place to fill in; everything around it is the same in an exercise and its solution.
 PLACE = re.compile(
@@ -48,7 +49,7 @@ def test_unfilled_exercises_run_and_say_so(path):
 
 def test_there_are_enough_exercises_and_each_check_has_one():
     numbers = [number(cell) for path in NOTEBOOKS for cell in tagged(path, "exercise")]
-    assert sorted(exercises._CHECKS) == numbers
+    assert sorted(checker.CHECKS) == numbers
     assert len(numbers) >= 27
 
 
@@ -84,19 +85,19 @@ def test_every_check_rejects_two_plausible_wrong_answers_in_different_words(path
         assert len(verdicts) >= 2, exercise
 
 
-@pytest.mark.parametrize("exercise", sorted(exercises._CHECKS))
+@pytest.mark.parametrize("exercise", sorted(checker.CHECKS))
 def test_nonsense_is_answered_in_a_sentence(exercise):
     """Whatever is handed in, a check does not fall over."""
     import inspect
 
-    count = len(inspect.signature(exercises._CHECKS[exercise]).parameters)
+    count = len(inspect.signature(checker.CHECKS[exercise]).parameters)
     for nonsense in (
         *(None, ..., "text", -1, np.nan, [], np.zeros((2, 3)), {}, object()),
         *(lambda *_: None, lambda *_: ..., lambda *_: "text", lambda *_: np.nan, lambda: 1),
         *(lambda *_: (1, 2, 3), lambda *_: np.zeros(0), lambda *_: 1 / 0),
     ):
         result = exercises.check(exercise, *[nonsense] * count)
-        assert result.status in (exercises.WRONG, exercises.UNSOLVED), nonsense
+        assert result.status in (checker.WRONG, checker.UNSOLVED), nonsense
         assert repr(result).startswith(f"Exercise {exercise}: not ")
 
 
@@ -108,18 +109,18 @@ def test_an_unknown_exercise_and_a_wrong_number_of_answers_are_errors():
 
 
 def test_numbers_that_differ_are_named():
-    with pytest.raises(exercises._Complaint, match=r"Yours is 3 at position \(0, 1\), and 2 is"):
-        exercises._expect([[1, 3]], [[1, 2]], "Yours")
-    with pytest.raises(exercises._Complaint, match=r"shape \(2,\), and \(1, 2\) is needed"):
-        exercises._expect([1, 2], [[1, 2]], "Yours")
-    with pytest.raises(exercises._Complaint, match="the sign"):
-        exercises._expect(-2.0, 2.0, "Yours", [(-2.0, "Look at the sign.")])
-    with pytest.raises(exercises._Complaint, match="should be numbers, not 'text'"):
-        exercises._expect("text", 2.0, "Yours")
-    with pytest.raises(exercises._Complaint, match="Yours is nan, and 2 is right"):
-        exercises._expect(np.nan, 2.0, "Yours")
-    with pytest.raises(exercises._Complaint, match=r"Yours is 1\.00002, and 1\.00001 is right"):
-        exercises._expect(1.00002, 1.00001, "Yours")  # as many digits as it takes
+    with pytest.raises(checker.Complaint, match=r"Yours is 3 at position \(0, 1\), and 2 is"):
+        checker.expect([[1, 3]], [[1, 2]], "Yours")
+    with pytest.raises(checker.Complaint, match=r"shape \(2,\), and \(1, 2\) is needed"):
+        checker.expect([1, 2], [[1, 2]], "Yours")
+    with pytest.raises(checker.Complaint, match="the sign"):
+        checker.expect(-2.0, 2.0, "Yours", [(-2.0, "Look at the sign.")])
+    with pytest.raises(checker.Complaint, match="should be numbers, not 'text'"):
+        checker.expect("text", 2.0, "Yours")
+    with pytest.raises(checker.Complaint, match="Yours is nan, and 2 is right"):
+        checker.expect(np.nan, 2.0, "Yours")
+    with pytest.raises(checker.Complaint, match=r"Yours is 1\.00002, and 1\.00001 is right"):
+        checker.expect(1.00002, 1.00001, "Yours")  # as many digits as it takes
 
 
 def test_a_mixture_of_single_pictures_is_not_one_of_labels():
@@ -159,7 +160,7 @@ def test_09_4_leaves_the_size_of_the_start_to_the_reader(page, size):
         return {n: size * rng.standard_normal(a.shape) * (a.ndim > 1) for n, a in arrays.items()}
 
     page["initialize"] = initialize  # train calls it, too
-    assert check_page(page, initialize=initialize).status == exercises.RIGHT
+    assert check_page(page, initialize=initialize).status == checker.RIGHT
 
 
 def test_09_4_says_how_far_a_reader_is(page):

@@ -13,7 +13,7 @@ from PIL import Image
 import vae_nb
 from vae_nb.core.model import layer_shapes
 from vae_nb.data.config import LayerConfig, ModelConfig
-from vae_nb.exercises import checker as exercises
+from vae_nb.exercises import notebook_07
 from vae_nb.show.controls import Picture
 
 SEEDS = range(3)
@@ -588,8 +588,8 @@ def test_07_measure(seed):
 def test_07_evidence_is_what_the_exercise_asks_for():
     """The procedure on the recorded courses, by the notebook's numbers: every illness is found."""
     evidence = functions_of("07", lab_train=None)["evidence"]
-    for illness in exercises._COURSES:
-        row = evidence(*exercises._course(illness))
+    for illness in notebook_07.COURSES:
+        row = evidence(*notebook_07.course(illness))
         found = (
             "collapsed" if row["KL"] < 0.1
             else "unstable" if row["late jumps"]

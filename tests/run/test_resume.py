@@ -12,9 +12,10 @@ from conftest import files_in, tiny_config
 from vae_nb.core.model import VAE
 from vae_nb.core.random_streams import random_stream
 from vae_nb.core.training import train
-from vae_nb.data.images import load_images
+from vae_nb.data.image_files import load_images
+from vae_nb.run.checkpoints import find_checkpoint
 from vae_nb.run.model_files import load_checkpoint, load_model, load_origin, save_checkpoint
-from vae_nb.run.workspace import find_checkpoint, load_or_train, train_and_save
+from vae_nb.run.trained_run import load_or_train, train_and_save
 from vae_nb.system.errors import FilesError, Interrupted, ModelError
 from vae_nb.system.signals import hold_signals
 
@@ -286,11 +287,11 @@ def test_a_position_that_is_none_is_refused_in_a_sentence(pictures, output, posi
 def test_checkpoints_are_written_at_their_interval(pictures, output, monkeypatch):
     written = []
     monkeypatch.setattr(
-        "vae_nb.run.workspace.save_checkpoint",
+        "vae_nb.run.checkpoints.save_checkpoint",
         lambda path, state, *_: written.append(state.position["step"]),
     )
     clock = iter(range(1000))
-    monkeypatch.setattr("vae_nb.run.workspace.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("vae_nb.run.checkpoints.time.monotonic", lambda: next(clock))
 
     def steps_of(seconds):
         written.clear()
@@ -311,7 +312,7 @@ def test_a_checkpoint_that_cannot_be_written_does_not_end_the_training(
     pictures, output, capfd, monkeypatch
 ):
     config = tiny_config(pictures, training__checkpoint_seconds=0)
-    monkeypatch.setattr("vae_nb.run.workspace.save_checkpoint", refuse)
+    monkeypatch.setattr("vae_nb.run.checkpoints.save_checkpoint", refuse)
     run = train_and_save(config, output, progress=False)
     path = output / "models" / "checkpoint.npz"
     message = f"Cannot write {path}: No space left on device. The training goes on without this"
@@ -320,7 +321,7 @@ def test_a_checkpoint_that_cannot_be_written_does_not_end_the_training(
 
 
 def test_an_interrupt_without_a_checkpoint_is_told(pictures, output, monkeypatch):
-    monkeypatch.setattr("vae_nb.run.workspace.save_checkpoint", refuse)
+    monkeypatch.setattr("vae_nb.run.checkpoints.save_checkpoint", refuse)
     message = interrupted(tiny_config(pictures), output)
     assert message == "Interrupted in epoch 2 of 3; no checkpoint could be written."
 
@@ -332,7 +333,7 @@ def test_an_interrupt_after_the_last_step_leaves_the_model(pictures, output, mon
         os.kill(os.getpid(), signal.SIGINT)
         return {}
 
-    monkeypatch.setattr("vae_nb.run.workspace._measure", measure)
+    monkeypatch.setattr("vae_nb.run.trained_run._measure", measure)
     path = output / "models" / "vae.npz"
     with pytest.raises(Interrupted, match=f"^Interrupted when the model was trained: {path}\\.$"):
         train_and_save(config, output, progress=False)

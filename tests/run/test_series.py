@@ -4,6 +4,7 @@ import nbformat
 import pytest
 
 from vae_nb.run import series
+from vae_nb.run.working_copy import refresh_working_copy
 from vae_nb.system.errors import FilesError
 
 PARAMETERS = 'config_path = ""\noutput_dir = ""\noverrides = {}'
@@ -116,7 +117,7 @@ def test_a_working_copy_is_made_with_the_solutions(notebooks, tmp_path):
     (tmp_path / "notebooks" / "solutions").mkdir()
     for name in ("02_second", "01_first", "solutions/01_first"):
         notebooks(name, "1 + 1")
-    copies, kept = series.refresh_working_copy(tmp_path / "mine")
+    copies, kept = refresh_working_copy(tmp_path / "mine")
     assert [path.name for path in copies] == ["01_first.ipynb", "02_second.ipynb"]
     assert kept == []
     for name in ("02_second", "01_first", "solutions/01_first"):
@@ -126,54 +127,54 @@ def test_a_working_copy_is_made_with_the_solutions(notebooks, tmp_path):
 
 def test_a_notebook_that_was_only_run_is_brought_up_to_date(notebooks, tmp_path):
     notebooks("01_first", "1 + 1")
-    (copy,), _ = series.refresh_working_copy(tmp_path / "mine")
+    (copy,), _ = refresh_working_copy(tmp_path / "mine")
     notebook = nbformat.read(copy, as_version=4)
     notebook.cells[1].execution_count = 1
     notebook.cells[1].outputs = [nbformat.v4.new_output("stream", text="run by the reader")]
     nbformat.write(notebook, copy)
 
-    series.refresh_working_copy(tmp_path / "mine")
+    refresh_working_copy(tmp_path / "mine")
     assert "run by the reader" in copy.read_text()  # nothing new: left as it is
 
     notebooks("01_first", "2 + 2")
-    assert series.refresh_working_copy(tmp_path / "mine")[1] == []
+    assert refresh_working_copy(tmp_path / "mine")[1] == []
     assert copy.read_bytes() == (tmp_path / "notebooks" / "01_first.ipynb").read_bytes()
 
 
 def test_a_notebook_that_the_reader_changed_is_left_alone(notebooks, tmp_path):
     notebooks("01_first", "1 + 1")
     notebooks("02_second", "1 + 1")
-    (first, second), _ = series.refresh_working_copy(tmp_path / "mine")
+    (first, second), _ = refresh_working_copy(tmp_path / "mine")
     edit(first, "my own idea")
     mine = first.read_bytes()
-    assert series.refresh_working_copy(tmp_path / "mine")[1] == []  # the series has nothing new
+    assert refresh_working_copy(tmp_path / "mine")[1] == []  # the series has nothing new
     notebooks("01_first", "2 + 2")
     notebooks("02_second", "2 + 2")
-    assert series.refresh_working_copy(tmp_path / "mine")[1] == [first]
+    assert refresh_working_copy(tmp_path / "mine")[1] == [first]
     assert first.read_bytes() == mine
     assert "2 + 2" in second.read_text()
 
     first.rename(first.with_name("01_mine.ipynb"))  # as the command advises
-    assert series.refresh_working_copy(tmp_path / "mine")[1] == []
+    assert refresh_working_copy(tmp_path / "mine")[1] == []
     assert "2 + 2" in first.read_text()
 
 
 @pytest.mark.parametrize("record", [None, "no JSON", "[]", "{}"])
 def test_without_a_record_whatever_differs_is_the_readers(notebooks, tmp_path, record):
     notebooks("01_first", "1 + 1")
-    (copy,), _ = series.refresh_working_copy(tmp_path / "mine")
+    (copy,), _ = refresh_working_copy(tmp_path / "mine")
     edit(copy, "my own idea")
     path = tmp_path / "mine" / ".versions.json"
     path.unlink() if record is None else path.write_text(record)
-    _, kept = series.refresh_working_copy(tmp_path / "mine")
+    _, kept = refresh_working_copy(tmp_path / "mine")
     assert kept == [copy]
     assert "my own idea" in copy.read_text()
 
 
 def test_a_damaged_notebook_in_the_working_copy_is_left_alone(notebooks, tmp_path):
     notebooks("01_first", "1 + 1")
-    (copy,), _ = series.refresh_working_copy(tmp_path / "mine")
+    (copy,), _ = refresh_working_copy(tmp_path / "mine")
     copy.write_text("{damaged")
     notebooks("01_first", "2 + 2")
-    assert series.refresh_working_copy(tmp_path / "mine")[1] == [copy]
+    assert refresh_working_copy(tmp_path / "mine")[1] == [copy]
     assert copy.read_text() == "{damaged"

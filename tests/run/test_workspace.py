@@ -11,17 +11,13 @@ from conftest import files_in, tiny_config
 from matplotlib.figure import Figure
 from PIL import Image
 
-import vae_nb.run.workspace
+import vae_nb.run.trained_run
+from vae_nb.core.blocks import blas_description
 from vae_nb.core.metrics import evaluate
-from vae_nb.data.images import load_images
+from vae_nb.data.image_files import load_images
 from vae_nb.run.model_files import load_model, save_model
-from vae_nb.run.workspace import (
-    CAPTION_HEIGHT,
-    Workspace,
-    blas_description,
-    load_or_train,
-    train_and_save,
-)
+from vae_nb.run.trained_run import load_or_train, train_and_save
+from vae_nb.run.workspace import CAPTION_HEIGHT, Workspace
 from vae_nb.system.errors import FilesError, ImagesError, ModelError, TrainingDiverged
 from vae_nb.system.paths import PROJECT_ROOT
 
@@ -362,7 +358,7 @@ def test_an_output_folder_that_is_a_file_is_refused_before_the_training(
     def no_training(*_, **__):
         raise AssertionError("trained for nothing")
 
-    monkeypatch.setattr(vae_nb.run.workspace, "train", no_training)
+    monkeypatch.setattr(vae_nb.run.trained_run, "train", no_training)
     with pytest.raises(FilesError, match="Cannot make the folder"):
         load(tiny_config(pictures), output)
 

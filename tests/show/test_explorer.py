@@ -12,7 +12,8 @@ import traitlets
 from PIL import Image
 
 import vae_nb
-from vae_nb.show.explorer import LATENT, PRINCIPAL, latent_axes, principal_axes
+from vae_nb.core.latent import latent_axes, principal_axes
+from vae_nb.show.explorer import LATENT, PRINCIPAL
 from vae_nb.system.errors import FilesError, ModelError
 
 NAMES = ("1f600_grinning_face", "IMG_1234", "263a_smiling_face", "cafe_au_lait", "a", "b")

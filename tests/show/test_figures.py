@@ -14,6 +14,9 @@ from PIL import Image
 
 from vae_nb import figures
 from vae_nb.core.model import count_parameters, layer_shapes
+from vae_nb.show.figures.latent import without_overlap
+from vae_nb.show.figures.paper import GAP
+from vae_nb.show.figures.tiles import make_tiles, tile_size
 
 matplotlib.use("agg")
 
@@ -269,7 +272,7 @@ def test_reconstructions_are_directly_below_their_originals():
     bottom = 0
     for picture in (*train, *held_out):
         ((x, y),) = places(canvas, picture)
-        assert places(canvas, 255 - picture) == [(x, y + 64 + figures.GAP)]
+        assert places(canvas, 255 - picture) == [(x, y + 64 + GAP)]
         bottom = max(bottom, y)
     assert places(canvas, held_out[0])[0][1] == bottom
     assert sum(text.startswith(("Training", "Held-out")) for text in texts(figure)) == 2
@@ -284,7 +287,7 @@ def test_reconstructions_without_held_out_pictures():
 def test_thumbnails_do_not_overlap_and_leave_no_room():
     corners = np.random.default_rng(0).integers(0, 400, (500, 2))
     size = np.array([30, 44])
-    chosen = figures._without_overlap(corners, size)
+    chosen = without_overlap(corners, size)
     covers = np.all(np.abs(corners[:, None] - corners[chosen]) < size, axis=-1)  # (n, chosen)
     assert np.all(covers[chosen].sum(axis=1) == 1)  # each by itself alone
     assert np.all(covers.any(axis=1))  # whoever is left out had no room
@@ -357,7 +360,7 @@ def test_traversal_is_seamless_and_its_coordinates_can_be_read(shape, steps):
     values = np.linspace(-2.5, 2.5, steps)
     figure = figures.latent_traversal(grid, values, [-1, 1], "x", "y")
     axes = figure.axes[-1]
-    tiles = figures._tiles(grid, figures._tile_size(2, steps))
+    tiles = make_tiles(grid, tile_size(2, steps))
     height, width = tiles.shape[2:4]
     canvas = rendered(figure)
     ((left, bottom),) = places(canvas, tiles[0, 0])
@@ -406,9 +409,9 @@ def test_sliders_show_every_value():
 def test_a_film_shows_each_picture_enlarged_in_its_place(shape):
     pictures = some_pictures(4, 5, *shape)  # (frames, pictures, height, width, channels)
     frames = figures.film(pictures, columns=3)
-    tiles = figures._tiles(pictures, 128)
+    tiles = make_tiles(pictures, 128)
     height, width = tiles.shape[2:4]
-    gap = figures.GAP
+    gap = GAP
     assert frames.dtype == np.uint8
     assert frames.shape == (4, 2 * height + gap, 3 * width + 2 * gap, 3)
     for frame, row in zip(frames, tiles, strict=True):

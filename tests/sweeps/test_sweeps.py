@@ -19,8 +19,9 @@ from conftest import ROOT, run_command
 
 from vae_nb.data.config import config_keys, load_config
 from vae_nb.run.series import series_notebooks
-from vae_nb.run.workspace import Workspace, load_model, train_and_save
-from vae_nb.sweeps import engine as sweeps
+from vae_nb.run.trained_run import train_and_save
+from vae_nb.run.workspace import Workspace, load_model
+from vae_nb.sweeps import engine, identity, plan, worker
 from vae_nb.sweeps.results import DOCUMENTED, find_sweep, flat, read_sweep, write_rows
 from vae_nb.system.errors import ConfigError, FilesError
 
@@ -101,7 +102,7 @@ def parameters_of(folder):
 
 def test_a_plan_has_every_combination_and_every_seed(config_path):
     grid = {"model.latent_dim": [2, 3], "training.kl_weight": [1, 4, 10]}
-    runs = sweeps.plan_sweep([config_path], [grid], seeds=2, overrides={"training.seed": 5})
+    runs = plan.plan_sweep([config_path], [grid], seeds=2, overrides={"training.seed": 5})
     assert len(runs) == len({run.name for run in runs}) == 12
     found = {
         (r.config.model.latent_dim, r.config.training.kl_weight, r.config.training.seed)
@@ -116,7 +117,7 @@ def test_a_plan_has_every_combination_and_every_seed(config_path):
 
 def test_what_two_grids_have_in_common_is_run_once(config_path):
     grids = [{"model.latent_dim": [2, 3]}, {"training.epochs": [3, 4]}]
-    runs = sweeps.plan_sweep([config_path], grids)
+    runs = plan.plan_sweep([config_path], grids)
     assert [run.name for run in runs] == [
         "latent_dim=2_seed=0",
         "latent_dim=3_seed=0",
@@ -127,7 +128,7 @@ def test_what_two_grids_have_in_common_is_run_once(config_path):
 
 def test_several_configurations_are_told_apart_by_their_names():
     files = ["configs/basic.json", "configs/deep.json"]
-    runs = sweeps.plan_sweep(files)
+    runs = plan.plan_sweep(files)
     assert [run.values["config"] for run in runs] == ["basic", "deep"]
     assert [run.name for run in runs] == ["config=basic_seed=0", "config=deep_seed=0"]
 
@@ -138,14 +139,14 @@ def test_two_configurations_of_one_name_are_refused(pictures, tmp_path):
         path.parent.mkdir()
         path.write_text(json.dumps(tiny_values(pictures, epochs=epochs)), encoding="utf-8")
     with pytest.raises(ConfigError, match="Two configurations are called same"):
-        sweeps.plan_sweep(paths)
+        plan.plan_sweep(paths)
 
 
 def test_an_encoder_that_is_swept_brings_its_decoder():
     wide = [{"units": 9, "activation": "relu"}, {"units": 7, "activation": "tanh"}]
     tame = [{"units": 5, "activation": "relu"}, {"units": 4, "activation": "relu"}]
     grids = [{"model.encoder_layers": [wide]}, {"model.decoder_layers": [tame]}]
-    first, second = sweeps.plan_sweep(["configs/deep.json"], grids)
+    first, second = plan.plan_sweep(["configs/deep.json"], grids)
     assert first.config.model.decoder_layers == first.config.model.encoder_layers[::-1]
     assert first.values["model.encoder_layers"] == "9 relu, 7 tanh"
     assert first.values["model.decoder_layers"] == "mirrored"
@@ -155,7 +156,7 @@ def test_an_encoder_that_is_swept_brings_its_decoder():
 
 def test_names_are_those_of_folders_and_differ():
     paths = [[f"/a/{letter * 200}", "/b c?*"] for letter in "xy"]
-    runs = sweeps.plan_sweep(["config.json"], [{"data.input_dir": [*paths, "/a:b", "/a?b"]}])
+    runs = plan.plan_sweep(["config.json"], [{"data.input_dir": [*paths, "/a:b", "/a?b"]}])
     assert len({run.name for run in runs}) == 4
     for run in runs:
         assert run.name == Path(run.name).name
@@ -164,9 +165,9 @@ def test_names_are_those_of_folders_and_differ():
 
 @pytest.mark.parametrize("path", DEFINITIONS, ids=lambda path: path.stem)
 def test_shipped_definitions_can_be_planned(path):
-    definition = sweeps.read_sweep_definition(path)
+    definition = plan.read_sweep_definition(path)
     only, overrides = definition.pop("only"), definition.pop("set")
-    runs = sweeps.plan_sweep(**definition, overrides=overrides)
+    runs = plan.plan_sweep(**definition, overrides=overrides)
     default = load_config("config.json", overrides)
     assert default in [run.config for run in runs]
     assert len(runs) % definition["seeds"] == 0
@@ -174,7 +175,7 @@ def test_shipped_definitions_can_be_planned(path):
 
 
 def test_a_configuration_is_no_definition():
-    assert sweeps.read_sweep_definition("configs/basic.json") is None
+    assert plan.read_sweep_definition("configs/basic.json") is None
 
 
 @pytest.mark.parametrize(
@@ -193,7 +194,7 @@ def test_a_bad_definition_is_told_in_a_sentence(values, parts, tmp_path):
     path = tmp_path / "definition.json"
     path.write_text(json.dumps(values), encoding="utf-8")
     with pytest.raises(ConfigError) as caught:
-        sweeps.read_sweep_definition(path)
+        plan.read_sweep_definition(path)
     assert len(caught.value.errors) == 1
     for part in (*parts, str(path)):
         assert part in str(caught.value)
@@ -210,7 +211,7 @@ def test_a_bad_definition_is_told_in_a_sentence(values, parts, tmp_path):
 )
 def test_a_bad_plan_is_told_before_anything_runs(grid, seeds, part):
     with pytest.raises(ConfigError, match=part):
-        sweeps.plan_sweep(["config.json"], [grid], seeds)
+        plan.plan_sweep(["config.json"], [grid], seeds)
 
 
 @pytest.mark.parametrize(
@@ -223,28 +224,28 @@ def test_a_bad_plan_is_told_before_anything_runs(grid, seeds, part):
     ],
 )
 def test_a_grid_is_read_from_the_command_line(text, expected):
-    assert sweeps.parse_grid(text) == expected
+    assert plan.parse_grid(text) == expected
 
 
 @pytest.mark.parametrize("text", ["model.latent_dim", "=2", "model.latent_dim=", "="])
 def test_no_grid(text):
     with pytest.raises(ConfigError, match="key=value,value"):
-        sweeps.parse_grid(text)
+        plan.parse_grid(text)
 
 
 def test_what_a_run_is_known_by():
     config = load_config("config.json")
-    known = sweeps.config_hash(config, "pictures")
+    known = identity.config_hash(config, "pictures")
     for key, value in (("data.input_dir", "elsewhere"), ("training.checkpoint_seconds", 1)):
-        assert sweeps.config_hash(load_config("config.json", {key: value}), "pictures") == known
-    hashes = {known, sweeps.config_hash(config, "others")}
+        assert identity.config_hash(load_config("config.json", {key: value}), "pictures") == known
+    hashes = {known, identity.config_hash(config, "others")}
     changes = {"training.seed": 7, "model.latent_dim": 3, "training.augmentation": 0.5}
     for key, value in changes.items():
         assert key in config_keys()
-        hashes.add(sweeps.config_hash(load_config("config.json", {key: value}), "pictures"))
+        hashes.add(identity.config_hash(load_config("config.json", {key: value}), "pictures"))
     assert len(hashes) == 2 + len(changes)
-    assert sweeps.code_version("04") != sweeps.code_version("05")
-    assert sweeps.code_version("04") == sweeps.code_version("04")
+    assert identity.code_version("04") != identity.code_version("05")
+    assert identity.code_version("04") == identity.code_version("04")
 
 
 # --- the runs ---
@@ -377,8 +378,8 @@ def test_an_interrupted_sweep_leaves_checkpoints(long_config_path, tmp_path, num
 
 
 def plan_and_run(config_path, folder, executor, **options):
-    runs = sweeps.plan_sweep([config_path])
-    return sweeps.run_sweep(runs, folder, executor, only=ONLY, progress=False, **options)
+    runs = plan.plan_sweep([config_path])
+    return engine.run_sweep(runs, folder, executor, only=ONLY, progress=False, **options)
 
 
 def test_any_executor_runs_a_sweep(config_path, tmp_path):
@@ -402,7 +403,7 @@ class Elsewhere:
 
 
 def test_results_come_back_where_no_folder_is_shared(config_path, tmp_path):
-    with sweeps.local_executor(1) as executor:
+    with engine.local_executor(1) as executor:
         assert plan_and_run(config_path, tmp_path / "shared", executor).errors == {}
         elsewhere = Elsewhere(executor)
         assert plan_and_run(config_path, tmp_path / "sent", elsewhere).errors == {}
@@ -420,16 +421,16 @@ def test_results_come_back_where_no_folder_is_shared(config_path, tmp_path):
     [("code_version", "another version than the sweep's"), ("config_hash", "are others than")],
 )
 def test_a_worker_with_other_code_or_pictures_says_so(config_path, tmp_path, key, sentence):
-    (run,) = sweeps.plan_sweep([config_path])
-    job = sweeps._jobs([run], tmp_path, ONLY, 1, None)[run.name]
+    (run,) = plan.plan_sweep([config_path])
+    job = engine._jobs([run], tmp_path, ONLY, 1, None)[run.name]
     job["identity"][key] = "something else"
-    result = sweeps.run_one(job)
+    result = worker.run_one(job)
     assert sentence in result["error"]
     assert str(ROOT) in result["error"]
 
 
 def test_executed_notebooks_are_stored_where_papermill_can(config_path, tmp_path):
-    with sweeps.local_executor(1) as executor:
+    with engine.local_executor(1) as executor:
         to = str(tmp_path / "store/")
         outcome = plan_and_run(config_path, tmp_path / "sweep", executor, notebooks_to=to)
     assert outcome.errors == {}
@@ -439,7 +440,7 @@ def test_executed_notebooks_are_stored_where_papermill_can(config_path, tmp_path
 
 
 def test_an_address_that_papermill_cannot_write_to_is_told_before_a_training(config_path, tmp_path):
-    with sweeps.local_executor(1) as executor:
+    with engine.local_executor(1) as executor:
         to = "nonsense://nowhere"
         outcome = plan_and_run(config_path, tmp_path / "sweep", executor, notebooks_to=to)
     assert (
@@ -584,21 +585,21 @@ def test_examples_that_are_none_are_told_in_a_sentence(tmp_path):
 
 
 def test_a_run_that_another_process_has_finished_meanwhile_is_left_alone(config_path, tmp_path):
-    with sweeps.local_executor(1) as executor:
+    with engine.local_executor(1) as executor:
         assert plan_and_run(config_path, tmp_path / "sweep", executor).errors == {}
-    (run,) = sweeps.plan_sweep([config_path])
-    job = sweeps._jobs([run], tmp_path / "sweep", ONLY, 1, None)[run.name]
+    (run,) = plan.plan_sweep([config_path])
+    job = engine._jobs([run], tmp_path / "sweep", ONLY, 1, None)[run.name]
     (tmp_path / "sweep" / ".sweep").write_text(job["token"])
     done = tmp_path / "sweep" / run.name / "run.json"
     before = done.stat().st_mtime_ns
-    assert sweeps.run_one(job) == {"error": None, "files": None}
+    assert worker.run_one(job) == {"error": None, "files": None}
     assert done.stat().st_mtime_ns == before
 
 
 def test_a_run_goes_on_from_its_checkpoint_in_notebook_04_too(config_path, tmp_path):
     """That notebook trains whatever is there, unless it is told to resume."""
-    (run,) = sweeps.plan_sweep([config_path])
-    job = sweeps._jobs([run], tmp_path, "04", 1, None)[run.name]
+    (run,) = plan.plan_sweep([config_path])
+    job = engine._jobs([run], tmp_path, "04", 1, None)[run.name]
     (tmp_path / ".sweep").write_text(job["token"])
 
     class StopHereError(Exception):
@@ -611,7 +612,7 @@ def test_a_run_goes_on_from_its_checkpoint_in_notebook_04_too(config_path, tmp_p
     config = replace(run.config, training=replace(run.config.training, checkpoint_seconds=0))
     with pytest.raises(StopHereError):
         train_and_save(config, job["folder"], on_epoch_end=stop, progress=False)
-    assert sweeps.run_one(job)["error"] is None
+    assert worker.run_one(job)["error"] is None
     workspace = Workspace(job["folder"])
     assert json.loads(workspace.metrics_path.read_text(encoding="utf-8"))["resumed_at"] == 3
     whole = train_and_save(run.config, tmp_path / "whole", progress=False)
@@ -622,13 +623,13 @@ def test_a_run_goes_on_from_its_checkpoint_in_notebook_04_too(config_path, tmp_p
 def test_an_editor_s_files_are_no_code(tmp_path, monkeypatch):
     (tmp_path / "vae_nb" / ".ipynb_checkpoints").mkdir(parents=True)
     (tmp_path / "vae_nb" / "model.py").write_text("x = 1")
-    monkeypatch.setattr(sweeps, "PROJECT_ROOT", tmp_path)
-    version = sweeps.code_version("04")
+    monkeypatch.setattr(identity, "PROJECT_ROOT", tmp_path)
+    version = identity.code_version("04")
     (tmp_path / "vae_nb" / ".model.py.swp").write_bytes(b"\xff")
     (tmp_path / "vae_nb" / ".#model.py").write_text("x = 2")
-    assert sweeps.code_version("04") == version
+    assert identity.code_version("04") == version
     (tmp_path / "vae_nb" / "model.py").write_text("x = 2")
-    assert sweeps.code_version("04") != version
+    assert identity.code_version("04") != version
 
 
 def test_where_nothing_was_swept_the_documented_sweep_is_found(tmp_path):

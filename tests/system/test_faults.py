@@ -18,9 +18,10 @@ from matplotlib.figure import Figure
 
 import vae_nb.system.files
 from vae_nb.core.training import TrainingState
+from vae_nb.run.explorer_notebook import write_explorer_notebook
 from vae_nb.run.model_files import load_checkpoint, load_model, save_checkpoint, save_model
-from vae_nb.run.series import write_explorer_notebook
-from vae_nb.run.workspace import Workspace, load_or_train, train_and_save
+from vae_nb.run.trained_run import load_or_train, train_and_save
+from vae_nb.run.workspace import Workspace
 from vae_nb.system.errors import FilesError
 
 
@@ -213,7 +214,7 @@ FULL = """import sys
 from pathlib import Path
 import numpy as np
 from vae_nb import VaeNbError, load_config, load_model
-from vae_nb.run.workspace import train_and_save
+from vae_nb.run.trained_run import train_and_save
 
 config = load_config(sys.argv[1], {"training.epochs": 1, "training.seed": 5})
 try:

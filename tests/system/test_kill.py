@@ -14,12 +14,13 @@ import pytest
 from conftest import ROOT, tiny_config
 
 from vae_nb.run.model_files import load_checkpoint, load_model
-from vae_nb.run.workspace import Workspace, train_and_save
+from vae_nb.run.trained_run import train_and_save
+from vae_nb.run.workspace import Workspace
 
 EPOCHS = 60
 TRAIN = """import sys
 from vae_nb.data.config import load_config
-from vae_nb.run.workspace import train_and_save
+from vae_nb.run.trained_run import train_and_save
 config = load_config(sys.argv[1])
 print("started", flush=True)
 train_and_save(config, sys.argv[2], progress=False)

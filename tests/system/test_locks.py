@@ -11,18 +11,18 @@ import pytest
 from conftest import tiny_config
 
 from vae_nb.run.model_files import load_model
-from vae_nb.run.workspace import load_or_train, train_and_save
+from vae_nb.run.trained_run import load_or_train, train_and_save
 from vae_nb.system.errors import FilesError
-from vae_nb.system.files import sole_writer
+from vae_nb.system.locks import sole_writer
 
 HOLD = """import sys, time
-from vae_nb.system.files import sole_writer
+from vae_nb.system.locks import sole_writer
 with sole_writer(sys.argv[1]):
     print("held", flush=True)
     time.sleep(1000)
 """
 ENTER = """import sys
-from vae_nb.system.files import sole_writer
+from vae_nb.system.locks import sole_writer
 with sole_writer(sys.argv[1]):
     print("entered")
 """

@@ -134,3 +134,19 @@ def blocks_of(rows, width):
     """
     step = max(1, BLOCK // width)
     return [slice(start, min(start + step, rows)) for start in range(0, rows, step)]
+
+
+def blas_description():
+    """Which BLAS library NumPy uses here, and with how many threads.
+
+    Returns
+    -------
+    dict
+        "blas": name, version and kernel; "threads": int.
+    """
+    libraries = blas_libraries()
+    if not libraries:
+        return {"blas": "unknown", "threads": None}
+    library = libraries[0]
+    parts = [library["internal_api"], library.get("version"), library.get("architecture")]
+    return {"blas": " ".join(filter(None, parts)), "threads": library["num_threads"]}

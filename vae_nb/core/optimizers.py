@@ -170,3 +170,28 @@ def make_optimizer(parameters, optimizer):
     if optimizer.type == "sgd":
         return SGD(parameters, momentum=optimizer.beta1)
     return Adam(parameters, optimizer.beta1, optimizer.beta2, optimizer.epsilon)
+
+
+def clip_scale(norm, clip_norm):
+    """What to multiply a gradient by so that its Euclidean norm is at most `clip_norm`.
+
+    Parameters
+    ----------
+    norm : float
+        The gradient's.
+    clip_norm : float or None
+        None means no limit.
+
+    Returns
+    -------
+    float
+        In (0, 1].
+
+    References
+    ----------
+    Pascanu, Mikolov & Bengio (2013), "On the difficulty of training recurrent neural networks",
+    algorithm 1.
+    """
+    if clip_norm is None or norm <= clip_norm:
+        return 1.0
+    return clip_norm / norm

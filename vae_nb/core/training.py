@@ -12,8 +12,9 @@ import numpy as np
 
 from vae_nb.core.blocks import worker_threads
 from vae_nb.core.metrics import kl_per_dimension, negative_elbo
-from vae_nb.core.optimizers import make_optimizer
+from vae_nb.core.optimizers import clip_scale, make_optimizer
 from vae_nb.core.random_streams import random_stream
+from vae_nb.core.schedules import kl_weight_at, learning_rate_at
 from vae_nb.system.errors import ModelError, TrainingDiverged
 
 HISTORY_COLUMNS = (
@@ -72,81 +73,6 @@ class TrainingState:
 
     arrays: dict
     position: dict
-
-
-def learning_rate_at(step, total_steps, training):
-    """The learning rate of a step: a linear warm-up, then constant or a cosine to zero.
-
-    Parameters
-    ----------
-    step : int
-        Counted from 0.
-    total_steps : int
-    training : vae_nb.data.config.TrainingConfig
-        `warmup_steps` counts for at most a tenth of all steps.
-
-    Returns
-    -------
-    float
-
-    References
-    ----------
-    Loshchilov & Hutter (2017), "SGDR", equation 5, without restarts.
-    """
-    warmup_steps = min(training.warmup_steps, total_steps // 10)
-    if step < warmup_steps:
-        return training.learning_rate * (step + 1) / warmup_steps
-    if training.learning_rate_schedule == "constant":
-        return training.learning_rate
-    progress = (step - warmup_steps) / max(1, total_steps - warmup_steps)
-    return training.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
-
-
-def kl_weight_at(step, total_steps, training):
-    """The weight of the KL term at a step: it rises linearly from 0 and then stays.
-
-    Parameters
-    ----------
-    step : int
-        Counted from 0.
-    total_steps : int
-    training : vae_nb.data.config.TrainingConfig
-
-    Returns
-    -------
-    float
-
-    References
-    ----------
-    Bowman et al. (2016), "Generating Sentences from a Continuous Space", section 3.1.
-    """
-    warmup_steps = training.kl_warmup * total_steps
-    return training.kl_weight * (min(1.0, step / warmup_steps) if warmup_steps else 1.0)
-
-
-def clip_scale(norm, clip_norm):
-    """What to multiply a gradient by so that its Euclidean norm is at most `clip_norm`.
-
-    Parameters
-    ----------
-    norm : float
-        The gradient's.
-    clip_norm : float or None
-        None means no limit.
-
-    Returns
-    -------
-    float
-        In (0, 1].
-
-    References
-    ----------
-    Pascanu, Mikolov & Bengio (2013), "On the difficulty of training recurrent neural networks",
-    algorithm 1.
-    """
-    if clip_norm is None or norm <= clip_norm:
-        return 1.0
-    return clip_norm / norm
 
 
 @worker_threads()

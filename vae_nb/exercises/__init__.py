@@ -1,3 +1,17 @@
+"""The checks behind the notebooks' exercises."""
+
+from vae_nb.exercises import (  # noqa: F401 - they register their checks
+    notebook_01,
+    notebook_02,
+    notebook_03,
+    notebook_04,
+    notebook_05,
+    notebook_06,
+    notebook_07,
+    notebook_08,
+    notebook_09,
+    notebook_10,
+)
 from vae_nb.exercises.checker import Verdict, check
 
 __all__ = ["Verdict", "check"]

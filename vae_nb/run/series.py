@@ -1,7 +1,5 @@
 """The notebooks, executed in order by papermill."""
 
-import hashlib
-import json
 import re
 import signal
 import time
@@ -11,13 +9,13 @@ import psutil
 
 from vae_nb.run.workspace import Workspace
 from vae_nb.system.errors import FilesError, Interrupted, VaeNbError
-from vae_nb.system.files import atomic_path, make_folder, replace
+from vae_nb.system.files import make_folder, replace
 from vae_nb.system.paths import PROJECT_ROOT, from_project_root
 from vae_nb.system.signals import hold_signals
 
 NOTEBOOKS_FOLDER = PROJECT_ROOT / "notebooks"
-KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
-WORKING_COPY = PROJECT_ROOT / "my_notebooks"
+
+
 REPORT = "10"  # the number of the notebook that compares the runs of a sweep
 
 
@@ -245,110 +243,3 @@ def _execute(notebook, folder, parameters, held, busy, progress):
     if reason is not None:
         raise NotebookFailed(f"{notebook.name} {reason} As far as it ran it is in {unfinished}.")
     return path
-
-
-def write_explorer_notebook(config_path="config.json", output_dir="output", overrides=None):
-    """Write a notebook of the latent explorer alone, for Voilà to serve.
-
-    Parameters
-    ----------
-    config_path, output_dir, overrides
-        As `run_series` takes them.
-
-    Returns
-    -------
-    Path
-        `notebooks/explorer.ipynb` in the output folder.
-
-    Raises
-    ------
-    FilesError
-        If the file cannot be written.
-    """
-    import nbformat
-
-    workspace = Workspace(output_dir)
-    arguments = f"{str(from_project_root(config_path))!r}, {overrides or {}!r}"
-    source = f"""import contextlib, io
-import vae_nb
-
-with contextlib.redirect_stdout(io.StringIO()):  # no word about it on the page
-    run = vae_nb.load_or_train(vae_nb.load_config({arguments}), {str(workspace.folder)!r})
-vae_nb.LatentExplorer(run.vae, run.train_set, folder={str(workspace.images)!r})"""
-    title = "Latent explorer"
-    heading, code = nbformat.v4.new_markdown_cell(f"# {title}"), nbformat.v4.new_code_cell(source)
-    metadata = {"kernelspec": KERNEL, "title": title}
-    notebook = nbformat.v4.new_notebook(cells=[heading, code], metadata=metadata)
-    path = workspace.notebooks / "explorer.ipynb"
-    with atomic_path(path) as temporary:
-        nbformat.write(notebook, temporary)
-    return path
-
-
-def refresh_working_copy(folder=None):
-    """Copy the notebooks and their solutions to where a reader works on them.
-
-    A notebook is copied where it is missing, and replaced by the series' new version where the
-    reader has changed no cell of it: running it changes none. A file in the folder remembers
-    which version was copied.
-
-    Parameters
-    ----------
-    folder : Path or None
-        None is `my_notebooks` in the project.
-
-    Returns
-    -------
-    notebooks : list of Path
-        The copies of the series' notebooks, in order.
-    kept : list of Path
-        Those that the reader has changed although the series has a new version.
-
-    Raises
-    ------
-    FilesError
-        If the folder cannot be written, or there are no notebooks to copy.
-    """
-    folder = WORKING_COPY if folder is None else folder
-    versions_path = folder / ".versions.json"
-    try:
-        versions = dict(json.loads(versions_path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        versions = {}  # nothing is known of what is there, so all of it is the reader's
-    kept = []
-    originals = [*series_notebooks(), *sorted(NOTEBOOKS_FOLDER.glob("solutions/*.ipynb"))]
-    for original in originals:
-        name = original.relative_to(NOTEBOOKS_FOLDER).as_posix()
-        copy, version = folder / name, notebook_version(original)
-        copied = versions.get(name)
-        if copy.exists() and version in (copied, notebook_version(copy)):
-            versions[name] = version
-        elif copy.exists() and notebook_version(copy) != copied:
-            kept.append(copy)
-        else:
-            with atomic_path(copy) as temporary:
-                temporary.write_bytes(original.read_bytes())
-            versions[name] = version
-    with atomic_path(versions_path) as temporary:
-        temporary.write_text(json.dumps(versions, indent=2), encoding="utf-8")
-    return [folder / original.name for original in series_notebooks()], kept
-
-
-def notebook_version(path):
-    """What tells a notebook from one with other cells, whatever their outputs are.
-
-    Parameters
-    ----------
-    path : Path
-
-    Returns
-    -------
-    str or None
-        None if it is no notebook.
-    """
-    try:
-        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-        sources = [(cell["cell_type"], "".join(cell["source"])) for cell in cells]
-    except (OSError, ValueError, LookupError, TypeError):
-        return None  # not a notebook any more
-    return hashlib.sha256(repr(sources).encode()).hexdigest()

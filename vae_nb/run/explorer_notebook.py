@@ -1,0 +1,45 @@
+"""A notebook of the latent explorer alone, for Voilà."""
+
+from vae_nb.run.workspace import Workspace
+from vae_nb.system.files import atomic_path
+from vae_nb.system.paths import from_project_root
+
+KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+
+
+def write_explorer_notebook(config_path="config.json", output_dir="output", overrides=None):
+    """Write a notebook of the latent explorer alone, for Voilà to serve.
+
+    Parameters
+    ----------
+    config_path, output_dir, overrides
+        As `run_series` takes them.
+
+    Returns
+    -------
+    Path
+        `notebooks/explorer.ipynb` in the output folder.
+
+    Raises
+    ------
+    FilesError
+        If the file cannot be written.
+    """
+    import nbformat
+
+    workspace = Workspace(output_dir)
+    arguments = f"{str(from_project_root(config_path))!r}, {overrides or {}!r}"
+    source = f"""import contextlib, io
+import vae_nb
+
+with contextlib.redirect_stdout(io.StringIO()):  # no word about it on the page
+    run = vae_nb.load_or_train(vae_nb.load_config({arguments}), {str(workspace.folder)!r})
+vae_nb.LatentExplorer(run.vae, run.train_set, folder={str(workspace.images)!r})"""
+    title = "Latent explorer"
+    heading, code = nbformat.v4.new_markdown_cell(f"# {title}"), nbformat.v4.new_code_cell(source)
+    metadata = {"kernelspec": KERNEL, "title": title}
+    notebook = nbformat.v4.new_notebook(cells=[heading, code], metadata=metadata)
+    path = workspace.notebooks / "explorer.ipynb"
+    with atomic_path(path) as temporary:
+        nbformat.write(notebook, temporary)
+    return path
