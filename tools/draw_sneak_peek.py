@@ -73,15 +73,15 @@ def strips(run):
     random = rng.standard_normal((COLUMNS, latent_dim))
     numbers = [str(column) for column in range(1, COLUMNS + 1)]
     return [
-        figures.picture_grid(
+        figures.image_grid(
             pairs,
             COLUMNS,
             f"Emojis, and what comes back from {latent_dim} numbers for each",
             numbers + [""] * COLUMNS,
         ),
-        figures.picture_grid(decode((1 - t) * first + t * last), title="From one emoji to another"),
-        figures.picture_grid(decode(turned), title="One of the numbers, turned from −3 to 3"),
-        figures.picture_grid(decode(random), title="Made from random numbers"),
+        figures.image_grid(decode((1 - t) * first + t * last), title="From one emoji to another"),
+        figures.image_grid(decode(turned), title="One of the numbers, turned from −3 to 3"),
+        figures.image_grid(decode(random), title="Made from random numbers"),
     ]
 
 

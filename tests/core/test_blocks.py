@@ -7,7 +7,7 @@ import pytest
 
 import vae_nb.core.blocks
 from vae_nb.core.blocks import (
-    MOST_THREADS,
+    MAX_THREADS,
     blas_libraries,
     blocks_of,
     for_each,
@@ -38,7 +38,7 @@ def pretend_threads(monkeypatch, count):
     )
 
 
-@pytest.mark.parametrize(("count", "expected"), [(1, 1), (2, 2), (64, MOST_THREADS), (None, None)])
+@pytest.mark.parametrize(("count", "expected"), [(1, 1), (2, 2), (64, MAX_THREADS), (None, None)])
 def test_there_are_as_many_threads_as_blas_had_but_four_at_most(count, expected, monkeypatch):
     pretend_threads(monkeypatch, count)
     monkeypatch.setattr("os.cpu_count", lambda: 3)  # where no BLAS is known

@@ -99,11 +99,11 @@ def all_figures(count, shape, labels, latent):
             some_pictures(latent, 7, *shape), np.linspace(-3, 3, 7), names
         ),
         "interpolation": figures.interpolation(grid[:3], ["grinning → 日本 $"] * min(3, len(grid))),
-        "picture_grid": figures.picture_grid(pictures[:30], title="Samples from the prior"),
-        "picture_grid_titles": figures.picture_grid(floats[:5], titles=["a $long$ title " * 3] * 5)
+        "image_grid": figures.image_grid(pictures[:30], title="Samples from the prior"),
+        "picture_grid_titles": figures.image_grid(floats[:5], titles=["a $long$ title " * 3] * 5)
         if count >= 5
-        else figures.picture_grid(floats, 1, "Two", ["日", "_"]),
-        "picture_table": figures.picture_table(
+        else figures.image_grid(floats, 1, "Two", ["日", "_"]),
+        "image_table": figures.image_table(
             grid[:3, :6], ["a $row$ 日"] * min(3, len(grid)), ["a column's name"] * 6
         ),
         "sliders": figures.sliders(floats[0], np.linspace(-4, 4, latent), names),
@@ -201,7 +201,7 @@ def test_text_is_large_enough_at_half_size(every):
 @pytest.mark.parametrize("count", [1, 12])
 def test_pixels_are_even(shape, count):
     pictures = some_pictures(count, *shape)
-    figure = figures.picture_grid(pictures, title="Title")
+    figure = figures.image_grid(pictures, title="Title")
     size = 128 if count <= 7 else 64
     for canvas, screen in (
         (rendered(figure), 1),
@@ -215,14 +215,14 @@ def test_pixels_are_even(shape, count):
 
 def test_floats_are_the_pixels_of_the_same_picture():
     pictures = some_pictures(3, 16, 16, 3)
-    as_floats = rendered(figures.picture_grid((pictures / 255).astype(np.float32)))
-    np.testing.assert_array_equal(as_floats, rendered(figures.picture_grid(pictures)))
+    as_floats = rendered(figures.image_grid((pictures / 255).astype(np.float32)))
+    np.testing.assert_array_equal(as_floats, rendered(figures.image_grid(pictures)))
 
 
 def test_large_pictures_are_resampled():
     picture = some_pictures(256, 200, 3)
     expected = Image.fromarray(picture).resize((100, 128), Image.Resampling.LANCZOS)
-    canvas = rendered(figures.picture_grid(picture[None]))
+    canvas = rendered(figures.image_grid(picture[None]))
     assert len(places(canvas, np.asarray(expected))) == 1
 
 
@@ -389,7 +389,7 @@ def test_interpolation_frames_the_ends():
 
 def test_titles_of_a_grid_are_below_their_pictures():
     pictures = some_pictures(4, 64, 64, 3)
-    figure = figures.picture_grid(pictures, 2, titles=["a", "b", "c", "a very long title"])
+    figure = figures.image_grid(pictures, 2, titles=["a", "b", "c", "a very long title"])
     canvas = rendered(figure)
     for picture, text in zip(pictures, figure.axes[-1].texts, strict=True):
         ((x, y),) = places(canvas, enlarged(picture, 2))

@@ -13,17 +13,17 @@ from conftest import tiny_config
 from vae_nb.run.model_files import load_model
 from vae_nb.run.trained_run import load_or_train, train_and_save
 from vae_nb.system.errors import FilesError
-from vae_nb.system.locks import sole_writer
+from vae_nb.system.locks import folder_lock
 
 HOLD = """import sys, time
-from vae_nb.system.locks import sole_writer
-with sole_writer(sys.argv[1]):
+from vae_nb.system.locks import folder_lock
+with folder_lock(sys.argv[1]):
     print("held", flush=True)
     time.sleep(1000)
 """
 ENTER = """import sys
-from vae_nb.system.locks import sole_writer
-with sole_writer(sys.argv[1]):
+from vae_nb.system.locks import folder_lock
+with folder_lock(sys.argv[1]):
     print("entered")
 """
 
@@ -46,7 +46,7 @@ def test_a_second_writer_is_refused_and_the_first_one_named(output, holder):
         rf"{output} is being written by process {holder.pid} (-c {output}) on "
         rf"{os.uname().nodename}, since "
     )
-    with pytest.raises(FilesError, match=f"^{re.escape(message)}") as error, sole_writer(output):
+    with pytest.raises(FilesError, match=f"^{re.escape(message)}") as error, folder_lock(output):
         pass
     assert str(error.value).endswith(": wait for it, end it, or choose another output folder.")
 
@@ -55,7 +55,7 @@ def test_the_lock_of_a_dead_process_counts_for_nothing(output, holder):
     holder.kill()
     holder.wait()
     assert (output / ".lock.json").exists()
-    with sole_writer(output):
+    with folder_lock(output):
         pass
     assert [path.name for path in output.iterdir()] == [".lock"]
 
@@ -70,7 +70,7 @@ def test_a_second_writer_waits_where_asked_to(output, holder, capfd):
     before = signal.signal(signal.SIGALRM, end_holder)
     signal.setitimer(signal.ITIMER_REAL, 0.3)
     try:
-        with sole_writer(output, wait=True):
+        with folder_lock(output, wait=True):
             assert started
     finally:
         signal.signal(signal.SIGALRM, before)
@@ -78,19 +78,19 @@ def test_a_second_writer_waits_where_asked_to(output, holder, capfd):
 
 
 def test_a_child_writes_in_its_parent_s_name(output):
-    with sole_writer(output):
+    with folder_lock(output):
         child = [sys.executable, "-c", ENTER, str(output)]
         assert subprocess.check_output(child, text=True) == "entered\n"
-        with pytest.raises(FilesError), sole_writer(output):  # another thread would be a rival
+        with pytest.raises(FilesError), folder_lock(output):  # another thread would be a rival
             pass
         assert (output / ".lock.json").exists()
-    with sole_writer(output):
+    with folder_lock(output):
         pass
 
 
 def test_a_lock_without_a_note_is_told_too(output, holder):
     (output / ".lock.json").write_text("{")
-    with pytest.raises(FilesError, match=r"by process unknown \(unknown\)"), sole_writer(output):
+    with pytest.raises(FilesError, match=r"by process unknown \(unknown\)"), folder_lock(output):
         pass
 
 

@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 BLOCK = 262144
 
 # Each operation on a block takes Python's lock for about a tenth of its time.
-MOST_THREADS = 4
+MAX_THREADS = 4
 
 # A pool, and how many threads work on a task: the caller's and the pool's.
 _workers = contextvars.ContextVar("workers", default=(None, 1))
@@ -54,7 +54,7 @@ def worker_threads():
         yield
         return
     counts = [library["num_threads"] for library in blas_libraries()]
-    threads = min(max(counts, default=os.cpu_count() or 1), MOST_THREADS)
+    threads = min(max(counts, default=os.cpu_count() or 1), MAX_THREADS)
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
         token = _workers.set((pool, threads))
         try:

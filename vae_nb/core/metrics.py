@@ -7,7 +7,7 @@ from vae_nb.core.random_streams import random_stream
 
 CHUNK = 256  # pictures at a time: a large set is never in memory as floats
 SAMPLES = 500
-COVERAGE_NEIGHBOURS = 5
+COVERAGE_NEIGHBORS = 5
 ACTIVE_VARIANCE = 0.01
 ROUNDING_BOUND = 0.1 / 255**2  # of a squared distance
 
@@ -208,7 +208,7 @@ def sample_quality(decoded, train_set, validation_set):
     distance = np.median(_nearest_distances(decoded, train_set))
     between_real = np.sort(pixel_distances(training, training), axis=1)  # 0 first: itself
     real_spread = _median_spread(training) if len(training) > 1 else 0.0
-    radius = between_real[:, min(COVERAGE_NEIGHBOURS, len(training) - 1)]
+    radius = between_real[:, min(COVERAGE_NEIGHBORS, len(training) - 1)]
     covered = pixel_distances(training, decoded).min(axis=1) < radius
     return {
         "distance": float(distance / real_distance) if real_distance else None,

@@ -25,7 +25,7 @@ MEAN_IMAGE_RANGE = (0.01, 0.99)
 
 # The output layer starts this small, so that an untrained model shows the mean picture and the
 # first steps need not unlearn noise.
-OUTPUT_START_SCALE = 0.03
+OUTPUT_INITIAL_SCALE = 0.03
 
 
 class Loss(NamedTuple):
@@ -174,7 +174,7 @@ class VAE:
         if rng is not None:
             for layer in layers:
                 layer.initialize(rng)
-            self.decoder[-1].weights *= OUTPUT_START_SCALE
+            self.decoder[-1].weights *= OUTPUT_INITIAL_SCALE
 
     @property
     def dtype(self):

@@ -120,7 +120,7 @@ def run_series(
     }
     executed = []
     with (
-        workspace.sole_writer(wait),
+        workspace.lock(wait),
         _runner(workspace.notebooks, parameters, progress) as execute,
     ):
         if notebooks_to is not None:  # a wrong address is told before a training

@@ -80,7 +80,7 @@ def train_and_save(config, output_dir="output", *, resume=False, on_epoch_end=No
     """
     workspace = Workspace(output_dir)
     images = _load(config)
-    with workspace.sole_writer():
+    with workspace.lock():
         state = find_checkpoint(config, output_dir, images) if resume else None
         return _train_and_save(config, workspace, images, state, on_epoch_end, progress)
 
@@ -117,7 +117,7 @@ def load_or_train(config, output_dir="output", *, progress=True):
             with suppress(FilesError):  # a model may be read where nothing may be written
                 workspace.save_metrics(run.metrics)
         return run
-    with workspace.sole_writer():
+    with workspace.lock():
         state = None
         if os.path.exists(workspace.checkpoint_path):
             with suppress(ModelError):  # another training's, or damaged: in nobody's way

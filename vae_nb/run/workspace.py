@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from vae_nb.system.errors import FilesError
 from vae_nb.system.files import atomic_path, make_folder, remove_parts
-from vae_nb.system.locks import sole_writer
+from vae_nb.system.locks import folder_lock
 from vae_nb.system.paths import from_project_root
 
 CAPTION_HEIGHT = 28  # pixels, below an animation's picture
@@ -40,7 +40,7 @@ class Workspace:
         self.metrics_path = self.folder / "metrics.json"
 
     @contextmanager
-    def sole_writer(self, wait=False):
+    def lock(self, wait=False):
         """Within it no other process runs notebooks or trains into this folder.
 
         Parameters
@@ -53,7 +53,7 @@ class Workspace:
         FilesError
             If another process does; it is named. If the folder cannot be written.
         """
-        with sole_writer(self.folder, wait):
+        with folder_lock(self.folder, wait):
             # Better refused now than after a training.
             make_folder(self.models)
             for path in (self.model_path, self.checkpoint_path, self.metrics_path):

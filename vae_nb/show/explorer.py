@@ -19,7 +19,7 @@ from vae_nb.show import figures
 from vae_nb.show.controls import Button, Choice, Picture, PicturePicker, PlaneMap, Sliders, Status
 from vae_nb.system.errors import ModelError, VaeNbError
 from vae_nb.system.files import atomic_path
-from vae_nb.system.locks import sole_writer
+from vae_nb.system.locks import folder_lock
 from vae_nb.system.paths import PROJECT_ROOT, from_project_root
 
 SCREEN = 320  # pixels on the screen, of the decoded picture's longer side
@@ -291,7 +291,7 @@ class LatentExplorer(widgets.VBox):
             "nearest": self._file_names[self._nearest],
             "norm": float(np.linalg.norm(self._z)),
         }
-        with sole_writer(self._folder, wait=True):  # another page would take the same number
+        with folder_lock(self._folder, wait=True):  # another page would take the same number
             number = 1
             while any(self._folder.glob(f"explorer_{number}.*")):
                 number += 1

@@ -20,7 +20,7 @@ from vae_nb.system.errors import (
     printable,
 )
 from vae_nb.system.files import atomic_path
-from vae_nb.system.locks import sole_writer
+from vae_nb.system.locks import folder_lock
 from vae_nb.system.paths import from_project_root
 from vae_nb.system.signals import hold_signals
 
@@ -158,7 +158,7 @@ def run_sweep(
     jobs = _jobs(runs, folder, only, threads, notebooks_to)
     errors, finished = {}, {}
     stopping.clear()
-    with sole_writer(folder, wait_for_folder), hold_signals(stopping.set) as held:
+    with folder_lock(folder, wait_for_folder), hold_signals(stopping.set) as held:
         with atomic_path(folder / TOKEN) as temporary:
             temporary.write_text(jobs[runs[0].name]["token"], encoding="utf-8")
         for job in jobs.values():

@@ -139,7 +139,7 @@ def _run(job):
         raise FilesError(f"The project in {PROJECT_ROOT} is of another version than the sweep's.")
     config = config_from_dict(job["config"])
     config_path = workspace.folder / "config.json"
-    with workspace.sole_writer(wait=True):  # an earlier sweep's process may still be at work,
+    with workspace.lock(wait=True):  # an earlier sweep's process may still be at work,
         if finished_run(job):  # and have come to its end
             return
         (workspace.folder / DONE).unlink(missing_ok=True)

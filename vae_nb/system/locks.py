@@ -15,7 +15,7 @@ from vae_nb.system.files import atomic_path, make_folder
 
 
 @contextmanager
-def sole_writer(folder, wait=False):
+def folder_lock(folder, wait=False):
     """Within it no other process is the writer of a folder, on this machine or another.
 
     The operating system gives a lock back when its process ends, however it ends. A process

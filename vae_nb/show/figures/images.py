@@ -115,7 +115,7 @@ def interpolation(pictures, row_names):
     return montage([("", framed, names)], GAP, weights, "weight t of the right-hand end")
 
 
-def picture_grid(pictures, columns=MAX_COLUMNS, title="", titles=()):
+def image_grid(pictures, columns=MAX_COLUMNS, title="", titles=()):
     """Pictures in rows, for example samples from the prior.
 
     Parameters
@@ -149,7 +149,7 @@ def picture_grid(pictures, columns=MAX_COLUMNS, title="", titles=()):
     return figure
 
 
-def picture_table(pictures, row_names, column_names=(), title=""):
+def image_table(pictures, row_names, column_names=(), title=""):
     """Pictures in rows, and columns, that have names.
 
     Parameters

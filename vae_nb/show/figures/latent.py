@@ -14,9 +14,9 @@ from vae_nb.show.figures.paper import (
     BLUE,
     DPI,
     GAP,
-    GREY,
-    LABEL_COLOURS,
-    LIGHT_GREY,
+    GRAY,
+    LABEL_COLORS,
+    LIGHT_GRAY,
     LINE,
     MARGIN,
     NAME_GAP,
@@ -54,12 +54,12 @@ def latent_space(planes, pictures, labels):
     -------
     Figure
     """
-    frequent = [label for label, _ in Counter(labels).most_common(len(LABEL_COLOURS))]
-    colours = dict(zip(frequent, LABEL_COLOURS, strict=False))
+    frequent = [label for label, _ in Counter(labels).most_common(len(LABEL_COLORS))]
+    colours = dict(zip(frequent, LABEL_COLORS, strict=False))
     entries = [(drawable(label) or "no label", colour) for label, colour in colours.items()]
     if len(set(labels)) > len(frequent):
-        entries.append(("other labels", GREY))
-    picture_colours = np.array([colours.get(label, GREY) for label in labels])
+        entries.append(("other labels", GRAY))
+    picture_colours = np.array([colours.get(label, GRAY) for label in labels])
     thumbnails = make_tiles(pictures, THUMBNAIL)
     pitch, top, left = PANEL + 92, MARGIN + LINE + GAP, 76
     legend_height = 24 * math.ceil(len(entries) / 4) + MARGIN if len(entries) > 1 else 0
@@ -137,8 +137,8 @@ def kl_per_dimension(kl, active):
     kl, active = np.asarray(kl), np.asarray(active, bool)
     figure, _ = make_figure(900, 424)
     axes = add_axes(figure, 76, 48, 808, 278)
-    axes.bar(np.arange(1, len(kl) + 1), kl, color=np.where(active, BLUE, GREY))
-    handles = [Patch(color=BLUE, label="active"), Patch(color=GREY, label="not active")]
+    axes.bar(np.arange(1, len(kl) + 1), kl, color=np.where(active, BLUE, GRAY))
+    handles = [Patch(color=BLUE, label="active"), Patch(color=GRAY, label="not active")]
     axes.set_title(f"{np.count_nonzero(active)} of {len(kl)} latent dimensions are active")
     axes.set(xlabel="latent dimension", ylabel="KL divergence (nats per image)")
     axes.set_xlim(0.4, len(kl) + 0.6)
@@ -212,7 +212,7 @@ def sliders(picture, z, names):
     add_image(figure, MARGIN, (full_height - picture_height) // 2, tile)
     axes = add_axes(figure, left, (full_height - LINE - height) // 2, track, height)
     y = np.arange(len(z))
-    axes.hlines(y, -limit, limit, color=LIGHT_GREY, linewidth=4)
+    axes.hlines(y, -limit, limit, color=LIGHT_GRAY, linewidth=4)
     axes.hlines(y, 0, z, color=BLUE, linewidth=4)
     axes.plot(z, y, "o", color=BLUE, markersize=9, clip_on=False)
     axes.set(xlim=(-limit, limit), ylim=(len(z) - 0.5, -0.5))

@@ -11,7 +11,7 @@ from vae_nb.show.figures.paper import (
     BLACK,
     BLUE,
     BLUISH_GREEN,
-    LIGHT_GREY,
+    LIGHT_GRAY,
     LINE,
     MARGIN,
     NAME_GAP,
@@ -45,7 +45,7 @@ def architecture(layers):
     """
     pixels = layers[0][1]
     # (part, colour, a symbol for each box, units of each box, what is below)
-    columns = [("picture", LIGHT_GREY, [""], pixels, "")]
+    columns = [("picture", LIGHT_GRAY, [""], pixels, "")]
     for name, _, units, activation in layers:
         if name == "mean":
             columns.append(("posterior", ORANGE, ["μ\n", "log σ²\n"], units, activation))
@@ -54,7 +54,7 @@ def architecture(layers):
             encoder = name.startswith("encoder_")
             part, colour = ("encoder", SKY_BLUE) if encoder else ("decoder", BLUISH_GREEN)
             columns.append((part, colour, [""], units, activation))
-    columns.append(("picture", LIGHT_GREY, [""], pixels, "sigmoid"))
+    columns.append(("picture", LIGHT_GRAY, [""], pixels, "sigmoid"))
 
     most = max(units for *_, units, _ in columns)
     width = widest(["log σ²", f"{most:,}"]) + 12
@@ -117,7 +117,7 @@ def gradient_check(errors):
     panel = max(120, 24 * len(names))
     figure, _ = make_figure(left + 700 + 2 * MARGIN, panel + 2 * MARGIN + 4 * LINE)
     axes = add_axes(figure, left, MARGIN, 700, panel)
-    axes.grid(axis="y", color=LIGHT_GREY)
+    axes.grid(axis="y", color=LIGHT_GRAY)
     axes.set_axisbelow(True)
     looks = cycle([("o", BLUE), ("X", VERMILLION), ("s", BLUISH_GREEN), ("^", ORANGE)])
     for name, row, (marker, colour) in zip(errors, values, looks, strict=False):

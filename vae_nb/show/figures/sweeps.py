@@ -11,9 +11,9 @@ from vae_nb.show.figures.paper import (
     BLACK,
     BLUE,
     GAP,
-    GREY,
-    LABEL_COLOURS,
-    LIGHT_GREY,
+    GRAY,
+    LABEL_COLORS,
+    LIGHT_GRAY,
     LINE,
     MARGIN,
     NAME_GAP,
@@ -54,7 +54,7 @@ def sweep_dots(blocks, xlabels, seeds, center=None):
     panel, pitch = 270, 270 + 2 * MARGIN
     width = left + pitch * len(xlabels)
     figure, paper = make_figure(width, MARGIN + sum(heights) + MARGIN * len(blocks) + 88)
-    looks = [*zip(seeds, cycle(LABEL_COLOURS), cycle("osD^vPX*"))]
+    looks = [*zip(seeds, cycle(LABEL_COLORS), cycle("osD^vPX*"))]
     top, columns = MARGIN, [[] for _ in xlabels]
     for (head, names, values), height in zip(blocks, heights, strict=True):
         if head:
@@ -64,13 +64,13 @@ def sweep_dots(blocks, xlabels, seeds, center=None):
             axes = add_axes(figure, left + pitch * number, top, panel, len(names) * ROW)
             shown.append(axes)
             for row, of_seeds in enumerate(np.asarray(values, float)[:, number]):
-                axes.axhline(row, color=LIGHT_GREY, linewidth=1, zorder=0)
+                axes.axhline(row, color=LIGHT_GRAY, linewidth=1, zorder=0)
                 for value, (_, colour, marker) in zip(of_seeds, looks, strict=True):
                     axes.plot(value, row, marker, color=colour, markersize=7, alpha=0.85)
                 if np.isfinite(of_seeds).any():
                     axes.plot(np.nanmean(of_seeds), row, "|", color=BLACK, markersize=18, mew=3)
             if center is not None:
-                axes.axvline(center, color=GREY, linestyle=":", zorder=0)
+                axes.axvline(center, color=GRAY, linestyle=":", zorder=0)
             axes.set(ylim=(len(names) - 0.5, -0.5), yticks=range(len(names)))
             axes.set_yticklabels(names if number == 0 else [])
             axes.tick_params(axis="y", length=0)
@@ -113,7 +113,7 @@ def sweep_curves(panels, ylabel):
         row, column = divmod(number, columns)
         axes = add_axes(figure, 84 + 380 * column, 40 + 370 * row, 290, 260)
         lowest, highest = math.inf, -math.inf
-        for (name, (epochs, *both)), colour in zip(runs.items(), cycle(LABEL_COLOURS)):
+        for (name, (epochs, *both)), colour in zip(runs.items(), cycle(LABEL_COLORS)):
             for values, style in zip(both, ("-", "--"), strict=True):
                 label = drawable(name, longest=30) if style == "--" else None
                 axes.plot(epochs, values, style, color=colour, linewidth=1.8, label=label)
@@ -160,7 +160,7 @@ def sweep_trade_off(points, names, reference, front, xlabel, ylabel):
     height = max(420, LINE * (len(lines) + 2))
     figure, paper = make_figure(84 + 600 + 2 * MARGIN + max(widest(lines), 160), height + 120)
     axes = add_axes(figure, 84, 24, 600, height)
-    axes.plot(*points[~front].T, "o", color=GREY, markersize=8, label="dominated")
+    axes.plot(*points[~front].T, "o", color=GRAY, markersize=8, label="dominated")
     axes.plot(*points[order].T, "o:", color=BLUE, markersize=9, label="Pareto front")
     ring = {"markersize": 19, "markerfacecolor": "none", "color": BLACK, "linestyle": ""}
     axes.plot(*points[reference], "o", **ring, label="reference")
