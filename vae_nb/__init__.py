@@ -33,7 +33,7 @@ _PUBLIC = {
     "vae_nb.core.optimizers": ["SGD", "Adam", "clip_scale"],
     "vae_nb.core.random_streams": ["random_stream"],
     "vae_nb.core.schedules": ["kl_weight_at", "learning_rate_at"],
-    "vae_nb.core.training": ["History", "train"],
+    "vae_nb.core.training": ["History", "Trainer", "train"],
     "vae_nb.data.config": ["Config", "load_config"],
     "vae_nb.data.image_files": ["load_images"],
     "vae_nb.data.image_set": ["ImageSet"],

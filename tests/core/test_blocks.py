@@ -12,6 +12,9 @@ from vae_nb.core.blocks import (
     blocks_of,
     for_each,
     in_blocks,
+    matmul,
+    matrix_in,
+    product_blocks,
     worker_threads,
 )
 
@@ -154,3 +157,41 @@ def test_blocks_are_all_rows_in_order(rows, width, monkeypatch):
     blocks = blocks_of(rows, width)
     assert [row for block in blocks for row in range(rows)[block]] == list(range(rows))
     assert all(block.stop - block.start <= max(1, 12 // width) for block in blocks)
+
+
+MATRIX_SHAPES = [(50, 3), (3, 50), (7, 7), (1, 9), (9, 1), (1, 1)]
+
+
+@pytest.mark.parametrize("layout", ["as laid out", "rows first", "columns first", "neither"])
+@pytest.mark.parametrize("block", [1, 7, 30, 10**6])
+@pytest.mark.parametrize(("rows", "columns"), MATRIX_SHAPES)
+def test_a_product_in_blocks_is_the_product(rows, columns, block, layout, monkeypatch):
+    monkeypatch.setattr(vae_nb.core.blocks, "BLOCK", block)
+    rng = np.random.default_rng(0)
+    x, values = rng.normal(size=(4, rows)), rng.normal(size=(rows, columns))
+    if layout == "as laid out":
+        matrix = matrix_in(np.empty(values.size), rows, columns)
+        matrix[:] = values
+    elif layout == "neither":
+        matrix = np.repeat(np.repeat(values, 2, axis=0), 2, axis=1)[::2, ::2]
+    else:
+        matrix = np.asarray(values, order="C" if layout == "rows first" else "F")
+    np.testing.assert_allclose(matmul(x, matrix), x @ values, rtol=1e-12)
+    with worker_threads():
+        np.testing.assert_allclose(matmul(x, matrix), x @ values, rtol=1e-12)
+
+
+@pytest.mark.parametrize("block", [1, 7, 10**6])
+@pytest.mark.parametrize(("rows", "columns"), MATRIX_SHAPES)
+def test_the_blocks_of_a_product_follow_each_other_in_memory(rows, columns, block, monkeypatch):
+    monkeypatch.setattr(vae_nb.core.blocks, "BLOCK", block)
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(4, rows)), rng.normal(size=(4, columns))
+    flat = np.empty(rows * columns)
+    matrix = matrix_in(flat, rows, columns)
+    start = 0
+    for size, compute in product_blocks(lambda: (a, b), matrix):
+        compute(flat[start : start + size])
+        start += size
+    assert start == flat.size
+    np.testing.assert_allclose(matrix, a.T @ b, rtol=1e-12)

@@ -95,20 +95,28 @@ def test_products_in_many_blocks_are_the_formulas(inputs, units, block, monkeypa
     np.testing.assert_allclose(layer.squared_gradient_norm(), norm**2, rtol=1e-12)
 
 
-def test_backward_overwrites_the_gradients_and_skips_an_input_that_nobody_needs():
+def test_backward_overwrites_the_gradients():
     layer = dense("linear", 3, 2)
     x, gradient = np.ones((4, 3)), np.ones((4, 2))
     for _ in range(2):
         layer.forward(x)
-        assert layer.backward(gradient, input_needed=False) is None
+        layer.backward_to_parameters(gradient)
         np.testing.assert_array_equal(layer.weights_gradient, np.full((3, 2), 4))
         np.testing.assert_array_equal(layer.biases_gradient, [4, 4])
     np.testing.assert_array_equal(layer.backward(gradient), np.zeros((4, 3)))
 
 
+def test_the_gradients_are_those_of_the_last_backward_whatever_runs_forward_later():
+    layer = dense("linear", 3, 2)
+    layer.forward(np.ones((4, 3)))
+    layer.backward(np.ones((4, 2)))
+    layer.forward(np.full((1, 3), 7.0))
+    np.testing.assert_array_equal(layer.weights_gradient, np.full((3, 2), 4))
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("name", ACTIVATIONS)
-def test_start_has_the_moments_that_are_promised(name, dtype):
+def test_the_initialization_has_the_moments_that_are_promised(name, dtype):
     inputs, units = 400, 300
     layer = dense(name, inputs, units, dtype)
     layer.initialize(np.random.default_rng(0))

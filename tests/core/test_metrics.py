@@ -7,6 +7,7 @@ from checks import model_config
 import vae_nb.core.metrics
 from vae_nb.core.losses import kl_divergence
 from vae_nb.core.metrics import (
+    SAMPLES,
     active_units,
     aggregate_posterior,
     encode_set,
@@ -227,3 +228,16 @@ def test_the_aggregate_posterior_has_the_moments_of_its_samples(vae):
     # A product of two such values varies by about the product of their deviations.
     bound = 5 * 2 * np.outer(deviation, deviation) / np.sqrt(count)
     np.testing.assert_array_less(np.abs(np.cov(z.T) - covariance), bound)
+
+
+def test_an_evaluation_encodes_and_decodes_each_image_once(vae, monkeypatch):
+    train_set, validation_set = image_set(8), image_set(7, seed=1)
+    encoded, decoded = [], []
+    encode, decode_logits = VAE.encode, VAE.decode_logits
+    monkeypatch.setattr(VAE, "encode", lambda self, x: encoded.append(len(x)) or encode(self, x))
+    monkeypatch.setattr(
+        VAE, "decode_logits", lambda self, z: decoded.append(len(z)) or decode_logits(self, z)
+    )
+    evaluate(vae, train_set, validation_set, 0)
+    assert sorted(encoded) == [7, 8]
+    assert sorted(decoded) == [7, 8, SAMPLES, SAMPLES]

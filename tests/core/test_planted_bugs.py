@@ -123,11 +123,16 @@ def transposed_weight_gradient(monkeypatch):
             gradient = super().weights_gradient
             return gradient.T if len(gradient) == gradient.shape[1] else gradient
 
-        def _write_gradient(self, rows, out):
-            super()._write_gradient(rows, out)
-            if len(self.weights) == self.weights.shape[1]:
-                weights = out[: self.weights.size].reshape(self.weights.shape)
-                weights[:] = weights.T.copy()
+        def gradient_blocks(self):
+            blocks = super().gradient_blocks()
+            if len(self.weights) != self.weights.shape[1]:
+                return blocks
+            (size, _), biases = blocks
+
+            def compute(out):
+                out[:] = self.weights_gradient.reshape(-1)  # transposed, as above
+
+            return [(size, compute), biases]
 
     for module in (vae_nb.core.layers, vae_nb.core.model):
         monkeypatch.setattr(module, "Dense", TransposedDense)

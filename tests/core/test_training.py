@@ -15,7 +15,7 @@ from vae_nb.core.model import VAE
 from vae_nb.core.optimizers import clip_scale
 from vae_nb.core.random_streams import PURPOSES, random_stream
 from vae_nb.core.schedules import kl_weight_at, learning_rate_at
-from vae_nb.core.training import HISTORY_COLUMNS, train
+from vae_nb.core.training import HISTORY_COLUMNS, EarlyStopping, Trainer, train
 from vae_nb.data.config import load_config
 from vae_nb.data.image_set import ImageSet
 from vae_nb.system.errors import TrainingDiverged
@@ -444,9 +444,69 @@ def test_before_the_warm_up_ends_there_is_no_best_and_the_last_epoch_is_kept():
     assert len(history) == history.saved_epoch == 1
 
 
-def test_a_callback_that_returns_something_else_ends_nothing():
-    history = train_small(small_vae(), on_epoch_end=lambda vae, columns: "a film", epochs=3)
+@pytest.mark.parametrize("yes", [True, np.bool_(True)], ids=["Python's", "NumPy's"])
+def test_true_ends_the_training(yes):
+    history = train_small(small_vae(), on_epoch_end=lambda vae, columns: yes, epochs=3)
+    assert len(history) == 1
+
+
+@pytest.mark.parametrize("no", [False, np.bool_(False), None, 1, "a film"], ids=repr)
+def test_anything_else_does_not(no):
+    history = train_small(small_vae(), on_epoch_end=lambda vae, columns: no, epochs=3)
     assert len(history) == history.saved_epoch == 3
+
+
+# A trainer without the loop around it, and a model that is trained further
+
+
+def test_a_trainer_takes_the_steps_of_train_and_neither_centers_nor_reorders():
+    by_loop, by_hand = small_vae(), small_vae()
+    history = train_small(by_loop, epochs=3, learning_rate=0.05)
+    by_hand.center_on(SETS[0].mean_image())
+    trainer = Trainer(by_hand, *SETS, training_config(epochs=3, learning_rate=0.05), 4)
+    for epoch in (1, 2, 3):
+        assert trainer.epoch == epoch
+        for x in trainer.batches():
+            trainer.step(x)
+        assert not trainer.validate()
+    for column in HISTORY_COLUMNS:
+        np.testing.assert_array_equal(history[column], trainer.columns[column], column)
+    kl = kl_per_dimension(by_hand, SETS[0])
+    by_hand.reorder_latent(np.argsort(-kl, kind="stable"))
+    np.testing.assert_array_equal(by_loop.parameters, by_hand.parameters)
+
+
+def test_a_trainer_does_not_center():
+    vae = small_vae()
+    trainer = Trainer(vae, *SETS, training_config(epochs=1), 4)
+    for x in trainer.batches():
+        trainer.step(x)
+    assert not vae.is_centered
+
+
+def test_a_trained_model_is_trained_further():
+    """What its output biases had learned is not overwritten by another centering."""
+    vae = small_vae()
+    train_small(vae, epochs=100, learning_rate=0.01, kl_weight=0.1)
+    before = vae.parameters.copy()
+    mean_image = vae.mean_image.copy()
+    others = image_set(10, seed=5), SETS[1]
+    # Adam's first step changes each parameter by at most the learning rate.
+    train_small(vae, others, batch_size=10, epochs=1, learning_rate=1e-6, warmup_steps=0)
+    np.testing.assert_allclose(np.sort(vae.parameters), np.sort(before), rtol=0, atol=1.1e-6)
+    np.testing.assert_array_equal(vae.mean_image, mean_image)
+
+
+def test_early_stopping_keeps_the_best_and_counts_its_patience():
+    parameters = np.zeros(2)
+    stopping = EarlyStopping(parameters, patience=2)
+    answers = []
+    for epoch, total in enumerate([5.0, 4.0, 4.0, 4.5], start=1):
+        parameters[:] = epoch
+        answers.append(stopping.update(total, epoch, parameters))
+    assert answers == [False, False, False, True]
+    assert (stopping.best_total, stopping.best_epoch) == (4.0, 2)
+    np.testing.assert_array_equal(stopping.best_parameters, 2)
 
 
 # Memory

@@ -1,60 +1,94 @@
-"""Work on blocks of arrays, spread over the processor's cores.
+"""How the work on large arrays is cut into blocks and spread over the processor's cores.
 
-NumPy lets go of Python's lock while it computes, so threads can share what has many blocks. BLAS
-libraries bring threads of their own, which wait for their next product in a busy loop and would
-take the cores from ours: while ours work, BLAS uses one.
+The other modules say what is computed; this one makes it fast. A block is small enough to stay in
+the processor's caches, and several threads share the blocks: NumPy releases Python's lock while it
+computes. BLAS libraries bring threads of their own, which wait for their next product in a busy
+loop and would take the cores from ours. So while our threads work, BLAS uses one.
 """
 
 import contextvars
 import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from threading import Lock
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_info, threadpool_limits
 
-# Elements in a block: a megabyte of float32. The handful of blocks that an update goes over stays
-# in the last cache before the memory; in much smaller ones the threads wait for Python's lock.
+# Elements in a block: a megabyte of float32. An update goes over a handful of blocks at a time,
+# and they stay in the last cache before the memory. With much smaller blocks, the threads would
+# spend their time waiting for Python's lock.
 BLOCK = 262144
 
-# Each operation on a block takes Python's lock for about a tenth of its time.
+# Each operation on a block holds Python's lock for about a tenth of its time.
 MAX_THREADS = 4
 
-# A pool, and how many threads work on a task: the caller's and the pool's.
+# A sum over many rows is taken in this many parts, however many threads there are, so that its
+# rounding does not depend on them.
+PARTS = 8
+
+# The pool, and how many threads share the work: the caller's own and those of the pool.
+_workers: contextvars.ContextVar[tuple[ThreadPoolExecutor | None, int]]
 _workers = contextvars.ContextVar("workers", default=(None, 1))
 
+# A piece of an array: where it lies in the array, and a function that computes it into `out`.
+Block = tuple[slice, Callable[[NDArray], object]]
 
-def blas_libraries():
-    """What threadpoolctl says of the BLAS libraries that NumPy has loaded.
 
-    Returns
-    -------
-    list of dict
-    """
+# --- threads ---
+
+
+def blas_libraries() -> list[dict[str, Any]]:
+    """Describe the BLAS libraries that NumPy has loaded, in threadpoolctl's words."""
     np.zeros((1, 1)) @ np.zeros((1, 1))  # a library is listed once it is loaded
     return [entry for entry in threadpool_info() if entry["user_api"] == "blas"]
 
 
-def in_threads():
-    """Whether `worker_threads` holds here."""
-    return _workers.get()[0] is not None
+def blas_description() -> dict[str, Any]:
+    """Describe the BLAS library that NumPy uses here, and its number of threads.
+
+    Returns
+    -------
+    dict
+        "blas": name, version and kernel, for example "openblas 0.3.30 Haswell". "threads": int, or
+        None where the library is unknown.
+    """
+    libraries = blas_libraries()
+    if not libraries:
+        return {"blas": "unknown", "threads": None}
+    library = libraries[0]
+    parts = [library["internal_api"], library.get("version"), library.get("architecture")]
+    return {
+        "blas": " ".join(part for part in parts if part),
+        "threads": library["num_threads"],
+    }
+
+
+def in_threads() -> bool:
+    """Whether the caller is within `worker_threads`."""
+    pool, _ = _workers.get()
+    return pool is not None
 
 
 @contextmanager
-def worker_threads():
-    """Within it, `for_each` uses several threads, and BLAS one.
+def worker_threads() -> Iterator[None]:
+    """Within this context, `for_each` uses several threads, and BLAS uses one.
 
-    There are as many as BLAS had (the environment's OPENBLAS_NUM_THREADS, for example), but at
-    most four; as many as the machine has cores where BLAS is one that threadpoolctl does not know,
-    and then BLAS is left as it is. Otherwise what is computed does not depend on the number of
-    threads, to the bit.
+    There are as many threads as BLAS had (the environment's OPENBLAS_NUM_THREADS, for example), but
+    at most four. The number of threads does not change what is computed, to the bit.
+
+    A BLAS library that threadpoolctl does not know keeps its own threads. Then there are as many
+    threads as the machine has cores, at most four.
     """
     if in_threads():
         yield
         return
-    counts = [library["num_threads"] for library in blas_libraries()]
-    threads = min(max(counts, default=os.cpu_count() or 1), MAX_THREADS)
+    blas_threads = [library["num_threads"] for library in blas_libraries()]
+    threads = max(blas_threads, default=os.cpu_count() or 1)
+    threads = min(threads, MAX_THREADS)
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
         token = _workers.set((pool, threads))
         try:
@@ -63,90 +97,164 @@ def worker_threads():
             _workers.reset(token)
 
 
-def for_each(function, items):
-    """Call a function with each of some items, in no particular order.
+def for_each(function: Callable[[Any], object], items: Sequence[Any]) -> None:
+    """Call a function with each item, in no particular order.
 
-    Parameters
-    ----------
-    function : callable
-        Takes an item. Calls run at the same time within `worker_threads`: each writes to places
-        of its own.
-    items : sequence
+    Within `worker_threads`, calls run at the same time, so each call must write to a place of its
+    own.
     """
-    remaining, lock = iter(items), Lock()
+    remaining = deque(items)
 
-    def work():
+    def work() -> None:
         while True:
-            with lock:
-                item = next(remaining, lock)  # the lock itself says that there is no more
-            if item is lock:
+            try:
+                item = remaining.popleft()
+            except IndexError:  # none is left
                 return
             function(item)
 
     pool, threads = _workers.get()
-    # NumPy's error settings (np.errstate) live in the caller's context.
-    helpers = range(min(threads, len(items)) - 1)
-    futures = [pool.submit(contextvars.copy_context().run, work) for _ in helpers]
+    helpers = []
+    if pool is not None:
+        for _ in range(min(threads, len(items)) - 1):
+            # NumPy's error settings (np.errstate) are part of the caller's context.
+            helpers.append(pool.submit(contextvars.copy_context().run, work))
     try:
         work()
     finally:
-        wait(futures)  # nobody writes any more, whatever happened
-    for future in futures:
-        future.result()
+        wait(helpers)  # even after an error, no helper may still be writing
+    for helper in helpers:
+        helper.result()  # raises what the helper raised
 
 
-def in_blocks(function, out, *arrays):
-    """Compute an array row by row from other arrays' rows, several rows at a time.
-
-    Parameters
-    ----------
-    function : callable
-        From some rows of each of the arrays to those rows of `out`.
-    out : ndarray, shape (n, ...)
-        Filled.
-    arrays : ndarrays, shape (n, width)
-
-    Returns
-    -------
-    ndarray
-        `out`.
-    """
-
-    def compute(rows):
-        out[rows] = function(*(array[rows] for array in arrays))
-
-    # A function makes a few arrays of a block's size on its way.
-    for_each(compute, blocks_of(len(out), 4 * arrays[0].shape[1]))
-    return out
+# --- blocks ---
 
 
-def blocks_of(rows, width):
-    """Slices that cut an array of shape (rows, width) into blocks of about `BLOCK` elements.
-
-    Parameters
-    ----------
-    rows, width : int
-
-    Returns
-    -------
-    list of slice
-        Of whole rows.
-    """
+def blocks_of(rows: int, width: int) -> list[slice]:
+    """Cut an array of shape (rows, width) into blocks of whole rows, of about `BLOCK` elements."""
     step = max(1, BLOCK // width)
     return [slice(start, min(start + step, rows)) for start in range(0, rows, step)]
 
 
-def blas_description():
-    """Which BLAS library NumPy uses here, and with how many threads.
+def in_blocks(function: Callable[..., NDArray], out: NDArray, *arrays: NDArray) -> NDArray:
+    """Compute the rows of an array from the same rows of other arrays, several rows at a time.
+
+    Parameters
+    ----------
+    function : callable
+        Takes some rows of each of the arrays and returns those rows of `out`.
+    out : ndarray, shape (n, ...)
+        Filled, and returned.
+    arrays : ndarrays, shape (n, width)
+    """
+
+    def compute(rows: slice) -> None:
+        out[rows] = function(*(array[rows] for array in arrays))
+
+    # On its way, a function makes a few arrays of the size of a block.
+    for_each(compute, blocks_of(len(out), 4 * arrays[0].shape[1]))
+    return out
+
+
+# --- matrices ---
+
+
+def matrix_in(flat: NDArray, rows: int, columns: int) -> NDArray:
+    """View a flat array as a matrix of shape (rows, columns), laid out for `matmul`.
+
+    The longer side comes first in memory: `matmul` goes over it block by block, and a block is read
+    fastest where it lies in one piece.
+    """
+    if columns > rows:
+        return flat.reshape(columns, rows).T
+    return flat.reshape(rows, columns)
+
+
+def matmul(x: NDArray, matrix: NDArray) -> NDArray:
+    """Multiply a batch by a matrix: `x @ matrix`, block by block.
+
+    Parameters
+    ----------
+    x : ndarray, shape (batch, rows)
+    matrix : ndarray, shape (rows, columns)
 
     Returns
     -------
-    dict
-        "blas": name, version and kernel; "threads": int.
+    ndarray, shape (batch, columns)
     """
-    libraries = blas_libraries()
-    if not libraries:
-        return {"blas": "unknown", "threads": None}
-    library = libraries[0]
-    parts = [library["internal_api"], library.get("version"), library.get("architecture")]
-    return {"blas": " ".join(filter(None, parts)), "threads": library["num_threads"]}
+    if matrix.flags.c_contiguous:
+        return _sum_over_rows(x, matrix)
+    return _column_by_column(x, matrix)
+
+
+def _sum_over_rows(x: NDArray, matrix: NDArray) -> NDArray:
+    """x @ matrix, where the rows of the matrix lie one after another in memory."""
+    blocks = _matrix_blocks(matrix)
+    parts = min(PARTS, len(blocks))
+    dtype = np.result_type(x, matrix)
+    sums = np.zeros((parts, len(x), matrix.shape[1]), dtype)
+
+    def add_blocks(part: int) -> None:
+        for rows in blocks[part::PARTS]:
+            sums[part] += x[:, rows] @ matrix[rows]
+
+    for_each(add_blocks, range(parts))
+    return np.sum(sums, axis=0)
+
+
+def _column_by_column(x: NDArray, matrix: NDArray) -> NDArray:
+    """x @ matrix, where the columns of the matrix lie one after another in memory."""
+    product = np.empty((len(x), matrix.shape[1]), np.result_type(x, matrix))
+    transposed_x = np.ascontiguousarray(x.T)  # (rows, batch)
+    transposed_matrix = matrix.T
+
+    def multiply(columns: slice) -> None:
+        # For a small batch this is faster than x @ matrix[:, columns].
+        product[:, columns] = (transposed_matrix[columns] @ transposed_x).T
+
+    for_each(multiply, _matrix_blocks(transposed_matrix))
+    return product
+
+
+def _matrix_blocks(matrix: NDArray) -> list[slice]:
+    """Blocks of rows for our threads to share; all rows at once where BLAS has its own threads."""
+    if in_threads():
+        return blocks_of(*matrix.shape)
+    return [slice(0, len(matrix))]
+
+
+def product_blocks(
+    factors: Callable[[], tuple[NDArray, NDArray]], like: NDArray
+) -> list[tuple[int, Callable[[NDArray], object]]]:
+    """Cut a product `a.T @ b` into blocks that are computed one at a time.
+
+    The product of two small factors can be a large matrix. An optimizer takes it a block at a time,
+    so the whole matrix is never written to memory.
+
+    Parameters
+    ----------
+    factors : callable
+        Returns the factors a and b, of shapes (batch, rows) and (batch, columns). It is called anew
+        for each block.
+    like : ndarray, shape (rows, columns)
+        A matrix made by `matrix_in`: the blocks follow each other in its order in memory.
+
+    Returns
+    -------
+    list of tuple
+        (size, compute) for each block: `compute(out)` writes it into an array of shape (size,).
+    """
+    is_transposed = not like.flags.c_contiguous
+    length, width = like.T.shape if is_transposed else like.shape
+
+    def make_compute(rows: slice) -> Callable[[NDArray], object]:
+        def compute(out: NDArray) -> None:
+            a, b = factors()
+            if is_transposed:
+                a, b = b, a  # (a.T @ b).T = b.T @ a
+            np.matmul(a[:, rows].T, b, out=out.reshape(-1, width))
+
+        return compute
+
+    blocks = blocks_of(length, width)
+    return [((rows.stop - rows.start) * width, make_compute(rows)) for rows in blocks]

@@ -1,11 +1,12 @@
-"""The two terms of the loss, each with its gradient, in nats per image."""
+"""The two terms of the loss and their gradients, in nats per image."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vae_nb.core.layers import sigmoid, softplus
 
 
-def bernoulli_loss(logits, x):
+def bernoulli_loss(logits: NDArray, x: NDArray) -> NDArray:
     """Negative log-likelihood of pixels under Bernoulli distributions given by logits.
 
     With p = sigmoid(logit), -(x log p + (1 - x) log(1 - p)) equals softplus(logit) - x * logit,
@@ -29,7 +30,7 @@ def bernoulli_loss(logits, x):
     return np.sum(softplus(logits) - x * logits, axis=1)
 
 
-def bernoulli_loss_gradient(logits, x):
+def bernoulli_loss_gradient(logits: NDArray, x: NDArray) -> NDArray:
     """d bernoulli_loss / d logits.
 
     Parameters
@@ -43,8 +44,10 @@ def bernoulli_loss_gradient(logits, x):
     return sigmoid(logits) - x
 
 
-def bernoulli_entropy(x):
-    """The least that `bernoulli_loss` can be: the entropy of pixels that are not 0 or 1.
+def bernoulli_entropy(x: NDArray) -> NDArray:
+    """Entropy of the pixels: the smallest value that `bernoulli_loss` can take.
+
+    It is not zero, because pixels are not all 0 or 1.
 
     Parameters
     ----------
@@ -56,13 +59,13 @@ def bernoulli_entropy(x):
     ndarray, shape (batch,)
         In nats, summed over the pixels; 0 log 0 counts as 0.
     """
-    # Where x is 0 its logarithm is replaced by log 1 = 0, and so is that of 1 - x.
+    # Where x is 0, its logarithm is replaced by log 1 = 0, and likewise for 1 - x.
     log_x = np.log(np.where(x > 0, x, 1))
     log_rest = np.log(np.where(x < 1, 1 - x, 1))
     return -np.sum(x * log_x + (1 - x) * log_rest, axis=1)
 
 
-def kl_divergence_per_dimension(mean, log_variance):
+def kl_divergence_per_dimension(mean: NDArray, log_variance: NDArray) -> NDArray:
     """KL divergence of N(mean, exp(log_variance)) from N(0, 1), for each latent dimension.
 
     Parameters
@@ -78,11 +81,12 @@ def kl_divergence_per_dimension(mean, log_variance):
     ----------
     Kingma & Welling (2014), "Auto-Encoding Variational Bayes", appendix B.
     """
-    # expm1(a) = exp(a) - 1 without its rounding, which could make a small divergence negative.
+    # expm1(a) is exp(a) - 1 without its rounding error, which could make a small divergence
+    # negative.
     return 0.5 * (np.expm1(log_variance) - log_variance + mean * mean)
 
 
-def kl_divergence(mean, log_variance):
+def kl_divergence(mean: NDArray, log_variance: NDArray) -> NDArray:
     """KL divergence of N(mean, exp(log_variance)) from N(0, 1), per image.
 
     Parameters
@@ -101,7 +105,7 @@ def kl_divergence(mean, log_variance):
     return np.sum(kl_divergence_per_dimension(mean, log_variance), axis=1)
 
 
-def kl_divergence_gradient(mean, log_variance):
+def kl_divergence_gradient(mean: NDArray, log_variance: NDArray) -> tuple[NDArray, NDArray]:
     """d kl_divergence / d mean and d kl_divergence / d log_variance.
 
     Parameters
@@ -110,6 +114,6 @@ def kl_divergence_gradient(mean, log_variance):
 
     Returns
     -------
-    tuple of two ndarrays, shape (batch, latent) each
+    tuple of two ndarrays, each of shape (batch, latent)
     """
     return mean, 0.5 * np.expm1(log_variance)

@@ -1,45 +1,128 @@
 """What is reported of a trained model."""
 
-import numpy as np
+from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vae_nb.core.layers import sigmoid
 from vae_nb.core.losses import bernoulli_entropy, bernoulli_loss, kl_divergence_per_dimension
 from vae_nb.core.random_streams import random_stream
 
-CHUNK = 256  # pictures at a time: a large set is never in memory as floats
+if TYPE_CHECKING:
+    from vae_nb.core.model import VAE
+    from vae_nb.data.image_set import ImageSet
+
+CHUNK = 256  # images at a time, so that a large set is never in memory as floats
 SAMPLES = 500
 COVERAGE_NEIGHBORS = 5
 ACTIVE_VARIANCE = 0.01
 ROUNDING_BOUND = 0.1 / 255**2  # of a squared distance
 
 
-def _chunks(image_set):
-    return (slice(start, start + CHUNK) for start in range(0, len(image_set), CHUNK))
+class Posteriors(NamedTuple):
+    """The posteriors of a set of images: N(mean, exp(log_variance)) for each image.
 
-
-def encode_set(vae, image_set):
-    """The posterior of every picture of a set.
-
-    Parameters
+    Attributes
     ----------
-    vae : vae_nb.VAE
-    image_set : vae_nb.ImageSet
+    mean, log_variance : ndarray, shape (images, latent)
+    """
+
+    mean: NDArray
+    log_variance: NDArray
+
+    def kl_per_dimension(self) -> NDArray:
+        """Average the KL divergence of each latent dimension over the images, in nats."""
+        return np.mean(kl_divergence_per_dimension(self.mean, self.log_variance), axis=0)
+
+    def active_units(self) -> NDArray:
+        """Find the latent dimensions whose posterior mean has a variance above 0.01.
+
+        Returns
+        -------
+        ndarray of bool, shape (latent,)
+
+        References
+        ----------
+        Burda, Grosse & Salakhutdinov (2016), "Importance Weighted Autoencoders", section 5.
+        """
+        return np.var(self.mean, axis=0) > ACTIVE_VARIANCE
+
+    def aggregate(self) -> tuple[NDArray, NDArray]:
+        """Fit one Gaussian to all the posteriors together.
+
+        Returns
+        -------
+        mean : ndarray of float64, shape (latent,)
+        covariance : ndarray of float64, shape (latent, latent)
+            That of the posterior means, plus the average of the posterior variances.
+
+        References
+        ----------
+        Hoffman & Johnson (2016), "ELBO surgery", section 1, for the aggregate posterior; Ghosh et
+        al. (2020), "From Variational to Deterministic Autoencoders", section 4, for drawing from a
+        density fitted to it.
+        """
+        mean = self.mean.astype(np.float64)
+        variance = np.exp(self.log_variance.astype(np.float64))
+        centered = mean - mean.mean(axis=0)
+        covariance = centered.T @ centered / len(mean) + np.diag(variance.mean(axis=0))
+        return mean.mean(axis=0), covariance
+
+
+def encode_set(vae: VAE, image_set: ImageSet) -> Posteriors:
+    """Encode every image of a set.
 
     Returns
     -------
-    mean, log_variance : ndarray, shape (images, latent) each
+    Posteriors
+        A pair (mean, log_variance) of ndarrays, each of shape (images, latent).
     """
     parts = [vae.encode(image_set.as_float(chunk, vae.dtype)) for chunk in _chunks(image_set)]
     means, log_variances = zip(*parts, strict=True)
-    return np.concatenate(means), np.concatenate(log_variances)
+    return Posteriors(np.concatenate(means), np.concatenate(log_variances))
 
 
-def negative_elbo(vae, image_set, noise):
-    """The loss of a set at kl_weight 1: minus its evidence lower bound, with z sampled.
+def kl_per_dimension(vae: VAE, image_set: ImageSet) -> NDArray:
+    """Average the KL divergence of each latent dimension over a set.
+
+    Returns
+    -------
+    ndarray, shape (latent,)
+        In nats.
+    """
+    return encode_set(vae, image_set).kl_per_dimension()
+
+
+def active_units(vae: VAE, image_set: ImageSet) -> NDArray:
+    """Find the latent dimensions that the encoder uses: see `Posteriors.active_units`.
+
+    Returns
+    -------
+    ndarray of bool, shape (latent,)
+    """
+    return encode_set(vae, image_set).active_units()
+
+
+def aggregate_posterior(vae: VAE, image_set: ImageSet) -> tuple[NDArray, NDArray]:
+    """Fit one Gaussian to the posteriors of a set: see `Posteriors.aggregate`.
+
+    Returns
+    -------
+    mean : ndarray of float64, shape (latent,)
+    covariance : ndarray of float64, shape (latent, latent)
+    """
+    return encode_set(vae, image_set).aggregate()
+
+
+def negative_elbo(vae: VAE, image_set: ImageSet, noise: NDArray) -> tuple[float, float]:
+    """Compute the loss of a set at kl_weight 1, with z sampled: its negative ELBO.
 
     Parameters
     ----------
-    vae : vae_nb.VAE
-    image_set : vae_nb.ImageSet
     noise : ndarray, shape (images, latent)
         Drawn from N(0, 1); the same noise makes two models comparable.
 
@@ -52,7 +135,8 @@ def negative_elbo(vae, image_set, noise):
     ----------
     Kingma & Welling (2014), "Auto-Encoding Variational Bayes", equation 10.
     """
-    reconstruction = kl = 0.0
+    reconstruction = 0.0
+    kl = 0.0
     for chunk in _chunks(image_set):
         x = image_set.as_float(chunk, vae.dtype)
         loss = vae.loss(x, noise[chunk])
@@ -61,73 +145,42 @@ def negative_elbo(vae, image_set, noise):
     return reconstruction / len(image_set), kl / len(image_set)
 
 
-def reconstruction_quality(vae, image_set):
-    """How well a set is reconstructed from the means of its posteriors.
+def reconstruction_quality(
+    vae: VAE, image_set: ImageSet, posterior_mean: NDArray | None = None
+) -> dict[str, float]:
+    """Measure how well a set is reconstructed from the means of its posteriors.
 
     Parameters
     ----------
-    vae : vae_nb.VAE
-    image_set : vae_nb.ImageSet
+    posterior_mean : ndarray, shape (images, latent), or None
+        Where the set was encoded before; None encodes it.
 
     Returns
     -------
     dict
-        "excess": reconstruction loss minus the entropy of the pictures themselves, in nats per
-        image, so that 0 is perfect. "mse": mean squared error of a pixel in [0, 1].
+        "excess": reconstruction loss minus the entropy of the images themselves, in nats per image,
+        so that 0 is perfect. "mse": mean squared error of a pixel in [0, 1].
     """
-    excess = squares = 0.0
+    if posterior_mean is None:
+        posterior_mean = encode_set(vae, image_set).mean
+    excess = 0.0
+    squared_error = 0.0
     for chunk in _chunks(image_set):
         x = image_set.as_float(chunk, vae.dtype)
-        mean, _ = vae.encode(x)
-        excess += float(np.sum(bernoulli_loss(vae.decode_logits(mean), x) - bernoulli_entropy(x)))
-        squares += float(np.sum((vae.decode(mean) - x) ** 2))
-    images, pixels = len(image_set), vae.mean_image.size
-    return {"excess": excess / images, "mse": squares / (images * pixels)}
+        logits = vae.decode_logits(posterior_mean[chunk])
+        excess += float(np.sum(bernoulli_loss(logits, x) - bernoulli_entropy(x)))
+        squared_error += float(np.sum((sigmoid(logits) - x) ** 2))
+    images = len(image_set)
+    pixels = vae.mean_image.size
+    return {"excess": excess / images, "mse": squared_error / (images * pixels)}
 
 
-def kl_per_dimension(vae, image_set):
-    """The KL divergence that each latent dimension carries, averaged over a set.
-
-    Parameters
-    ----------
-    vae : vae_nb.VAE
-    image_set : vae_nb.ImageSet
-
-    Returns
-    -------
-    ndarray, shape (latent,)
-        In nats.
-    """
-    return np.mean(kl_divergence_per_dimension(*encode_set(vae, image_set)), axis=0)
-
-
-def active_units(vae, image_set):
-    """Which latent dimensions the encoder uses: those whose posterior mean varies over a set.
+def pixel_distances(images: NDArray, others: NDArray) -> NDArray:
+    """Compute the Euclidean distances between two lists of images.
 
     Parameters
     ----------
-    vae : vae_nb.VAE
-    image_set : vae_nb.ImageSet
-
-    Returns
-    -------
-    ndarray of bool, shape (latent,)
-        True where the variance of the posterior mean is above 0.01.
-
-    References
-    ----------
-    Burda, Grosse & Salakhutdinov (2016), "Importance Weighted Autoencoders", section 5.
-    """
-    mean, _ = encode_set(vae, image_set)
-    return np.var(mean, axis=0) > ACTIVE_VARIANCE
-
-
-def pixel_distances(pictures, others):
-    """Euclidean distances between two lists of pictures.
-
-    Parameters
-    ----------
-    pictures : ndarray, shape (n, pixels)
+    images : ndarray, shape (n, pixels)
     others : ndarray, shape (m, pixels)
         In [0, 1].
 
@@ -135,67 +188,33 @@ def pixel_distances(pictures, others):
     -------
     ndarray, shape (n, m)
     """
-    # |a - b|² = |a|² + |b|² - 2 ab, in float64: where a and b are equal, rounding leaves less than
-    # the bound, and two 8-bit pictures that differ are further apart.
-    pictures, others = np.asarray(pictures, np.float64), np.asarray(others, np.float64)
-    squares = np.sum(pictures**2, axis=1)[:, None] + np.sum(others**2, axis=1)
-    squares -= 2 * pictures @ others.T
+    # |a - b|² = |a|² + |b|² - 2 ab, in float64. Where a and b are equal, rounding leaves less than
+    # the bound, and two 8-bit images that differ are further apart.
+    images = np.asarray(images, np.float64)
+    others = np.asarray(others, np.float64)
+    squares = np.sum(images**2, axis=1)[:, None] + np.sum(others**2, axis=1)
+    squares -= 2 * images @ others.T
     return np.sqrt(np.where(squares < ROUNDING_BOUND, 0, squares))
 
 
-def _nearest_distances(pictures, image_set):
-    parts = [pixel_distances(pictures, image_set.as_float(chunk)) for chunk in _chunks(image_set)]
-    return np.min([part.min(axis=1) for part in parts], axis=0)
-
-
-def _median_spread(pictures):
-    distances = pixel_distances(pictures, pictures)
-    return np.median(distances[np.triu_indices(len(pictures), k=1)])
-
-
-def aggregate_posterior(vae, image_set):
-    """The posteriors of a set, all together, as one Gaussian: a density fitted to the codes.
-
-    Parameters
-    ----------
-    vae : vae_nb.VAE
-    image_set : vae_nb.ImageSet
-
-    Returns
-    -------
-    mean : ndarray of float64, shape (latent,)
-    covariance : ndarray of float64, shape (latent, latent)
-        That of the posteriors' means, plus the average of the posteriors' variances.
-
-    References
-    ----------
-    Hoffman & Johnson (2016), "ELBO surgery", section 1, for the aggregate posterior; Ghosh et al.
-    (2020), "From Variational to Deterministic Autoencoders", section 4, for drawing from a
-    density fitted to it.
-    """
-    mean, log_variance = (part.astype(np.float64) for part in encode_set(vae, image_set))
-    centred = mean - mean.mean(axis=0)
-    covariance = centred.T @ centred / len(mean) + np.diag(np.exp(log_variance).mean(axis=0))
-    return mean.mean(axis=0), covariance
-
-
-def sample_quality(decoded, train_set, validation_set):
-    """How new and how varied generated pictures are, in pixel distance.
+def sample_quality(
+    decoded: NDArray, train_set: ImageSet, validation_set: ImageSet
+) -> dict[str, float | None]:
+    """Measure how new and how varied generated images are, in pixel distance.
 
     Parameters
     ----------
     decoded : ndarray, shape (samples, pixels)
         Decoded draws, in [0, 1].
-    train_set, validation_set : vae_nb.ImageSet
 
     Returns
     -------
     dict
-        "distance": the median distance of a sample to its nearest training picture, over that
-        of the held-out pictures; 1 is as good as new. "spread": the median distance between two
-        samples, over that between two training pictures; 1 is as varied. "coverage": the share of
-        the training pictures that have a sample nearer to them than their fifth neighbour in the
-        training set. None where the set is too small or too uniform to compare with.
+        "distance": the median distance of a sample to its nearest training image, over that of the
+        held-out images; 1 is as good as new. "spread": the median distance between two samples,
+        over that between two training images; 1 is as varied. "coverage": the share of the training
+        images that have a sample nearer to them than their fifth neighbor in the training set. None
+        where the set is too small or too uniform to compare with.
 
     References
     ----------
@@ -204,26 +223,27 @@ def sample_quality(decoded, train_set, validation_set):
     """
     held_out = validation_set.as_float(slice(SAMPLES))
     training = train_set.as_float(slice(None, None, 1 + len(train_set) // SAMPLES))
-    real_distance = np.median(_nearest_distances(held_out, train_set))
-    distance = np.median(_nearest_distances(decoded, train_set))
-    between_real = np.sort(pixel_distances(training, training), axis=1)  # 0 first: itself
-    real_spread = _median_spread(training) if len(training) > 1 else 0.0
-    radius = between_real[:, min(COVERAGE_NEIGHBORS, len(training) - 1)]
+    held_out_distance = np.median(_nearest_distances(held_out, train_set))
+    sample_distance = np.median(_nearest_distances(decoded, train_set))
+    training_spread = _median_spread(training) if len(training) > 1 else 0.0
+    # Each row begins with 0, the distance of an image to itself.
+    between_training = np.sort(pixel_distances(training, training), axis=1)
+    radius = between_training[:, min(COVERAGE_NEIGHBORS, len(training) - 1)]
     covered = pixel_distances(training, decoded).min(axis=1) < radius
-    return {
-        "distance": float(distance / real_distance) if real_distance else None,
-        "spread": float(_median_spread(decoded) / real_spread) if real_spread else None,
-        "coverage": float(np.mean(covered)) if real_spread else None,
-    }
+    quality: dict[str, float | None] = {"distance": None, "spread": None, "coverage": None}
+    if held_out_distance > 0:
+        quality["distance"] = float(sample_distance / held_out_distance)
+    if training_spread > 0:
+        quality["spread"] = float(_median_spread(decoded) / training_spread)
+        quality["coverage"] = float(np.mean(covered))
+    return quality
 
 
-def evaluate(vae, train_set, validation_set, seed):
-    """The figures reported of a trained model.
+def evaluate(vae: VAE, train_set: ImageSet, validation_set: ImageSet, seed: int) -> dict[str, Any]:
+    """Compute the figures reported of a trained model.
 
     Parameters
     ----------
-    vae : vae_nb.VAE
-    train_set, validation_set : vae_nb.ImageSet
     seed : int
         Decides the draws from the prior.
 
@@ -231,18 +251,34 @@ def evaluate(vae, train_set, validation_set, seed):
     -------
     dict
         "kl" (nats per image of the training set), "active_units", "train" and "validation" (each
-        as `reconstruction_quality` gives them), "samples" and "fitted_samples" (as
-        `sample_quality` does, of 500 decoded draws from the prior, and from the Gaussian of
-        `aggregate_posterior`).
+        from `reconstruction_quality`), "samples" and "fitted_samples" (each from `sample_quality`,
+        of 500 decoded draws from the prior, and from the Gaussian of `aggregate_posterior`).
     """
+    posteriors = encode_set(vae, train_set)
+    mean, covariance = posteriors.aggregate()
     z = random_stream(seed, "samples").standard_normal((SAMPLES, vae.latent_dim))
-    mean, covariance = aggregate_posterior(vae, train_set)
-    fitted = mean + z @ np.linalg.cholesky(covariance).T
+    fitted_z = mean + z @ np.linalg.cholesky(covariance).T
     return {
-        "kl": float(np.sum(kl_per_dimension(vae, train_set))),
-        "active_units": int(np.sum(active_units(vae, train_set))),
-        "train": reconstruction_quality(vae, train_set),
+        "kl": float(np.sum(posteriors.kl_per_dimension())),
+        "active_units": int(np.sum(posteriors.active_units())),
+        "train": reconstruction_quality(vae, train_set, posteriors.mean),
         "validation": reconstruction_quality(vae, validation_set),
         "samples": sample_quality(vae.decode(z), train_set, validation_set),
-        "fitted_samples": sample_quality(vae.decode(fitted), train_set, validation_set),
+        "fitted_samples": sample_quality(vae.decode(fitted_z), train_set, validation_set),
     }
+
+
+def _chunks(image_set: ImageSet) -> Iterator[slice]:
+    return (slice(start, start + CHUNK) for start in range(0, len(image_set), CHUNK))
+
+
+def _nearest_distances(images: NDArray, image_set: ImageSet) -> NDArray:
+    """The distance of each image to the nearest one of a set."""
+    parts = [pixel_distances(images, image_set.as_float(chunk)) for chunk in _chunks(image_set)]
+    return np.min([part.min(axis=1) for part in parts], axis=0)
+
+
+def _median_spread(images: NDArray) -> float:
+    """The median distance between two different images."""
+    distances = pixel_distances(images, images)
+    return float(np.median(distances[np.triu_indices(len(images), k=1)]))

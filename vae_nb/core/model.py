@@ -1,11 +1,15 @@
-"""The variational autoencoder: encoder, reparameterisation, decoder, loss and gradient."""
+"""The variational autoencoder: encoder, reparameterization, decoder, loss and gradient."""
+
+from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
-from vae_nb.core.blocks import in_blocks
+from vae_nb.core.blocks import Block, in_blocks, matrix_in
 from vae_nb.core.layers import Dense, sigmoid
 from vae_nb.core.losses import (
     bernoulli_loss,
@@ -15,16 +19,18 @@ from vae_nb.core.losses import (
 )
 from vae_nb.system.errors import ModelError
 
+if TYPE_CHECKING:
+    from vae_nb.data.config import LayerConfig, ModelConfig
+
 # exp(30) is about 1e13: far beyond any useful variance, and its square is far below the largest
 # float32. Outside the bound the log-variance is constant, and its gradient is that of a constant.
 LOG_VARIANCE_BOUND = 30.0
 
-# Many pixels are white in every picture; the logit of a mean of exactly 1 would be infinite.
+# Many pixels are white in every image; the logit of a mean of exactly 1 would be infinite.
 MEAN_IMAGE_RANGE = (0.01, 0.99)
 
-
-# The output layer starts this small, so that an untrained model shows the mean picture and the
-# first steps need not unlearn noise.
+# The initial weights of the output layer are this small, so that an untrained model shows the mean
+# image and the first steps need not unlearn noise.
 OUTPUT_INITIAL_SCALE = 0.03
 
 
@@ -36,8 +42,8 @@ class Loss(NamedTuple):
     kl: float
 
 
-def reparameterize(mean, log_variance, noise):
-    """A sample of N(mean, exp(log_variance)), as a function of both that has a gradient.
+def reparameterize(mean: NDArray, log_variance: NDArray, noise: NDArray) -> NDArray:
+    """Sample N(mean, exp(log_variance)) in a way that has a gradient with respect to both.
 
     Parameters
     ----------
@@ -57,75 +63,83 @@ def reparameterize(mean, log_variance, noise):
     return mean + np.exp(0.5 * log_variance) * noise
 
 
-def layer_shapes(model_config, image_shape):
-    """Every dense layer of a VAE, in the order of the parameter array.
+class LayerShape(NamedTuple):
+    """What there is to know of a layer before its parameters exist."""
+
+    name: str
+    inputs: int
+    units: int
+    activation: str
+
+
+def layer_shapes(model_config: ModelConfig, image_shape: Sequence[int]) -> list[LayerShape]:
+    """List every dense layer of a VAE, in the order of the parameter array.
 
     Parameters
     ----------
-    model_config : vae_nb.data.config.ModelConfig
     image_shape : tuple of int
         (height, width, channels).
-
-    Returns
-    -------
-    list of tuple
-        (name, inputs, units, activation) of each layer.
     """
-    pixels = int(np.prod(image_shape))
+    pixels = math.prod(image_shape)
     latent = model_config.latent_dim
+    encoder = _chain("encoder", pixels, model_config.encoder_layers)
+    decoder = _chain("decoder", latent, model_config.decoder_layers)
+    return [
+        *encoder,
+        LayerShape("mean", encoder[-1].units, latent, "linear"),
+        LayerShape("log_variance", encoder[-1].units, latent, "linear"),
+        *decoder,
+        LayerShape("output", decoder[-1].units, pixels, "linear"),
+    ]
+
+
+def _chain(part: str, inputs: int, layers: Sequence[LayerConfig]) -> list[LayerShape]:
+    """Layers in which each one reads what the one before it made."""
     shapes = []
-
-    def chain(part, inputs, layers):
-        for number, layer in enumerate(layers, start=1):
-            shapes.append((f"{part}_{number}", inputs, layer.units, layer.activation))
-            inputs = layer.units
-        return inputs
-
-    last = chain("encoder", pixels, model_config.encoder_layers)
-    shapes.append(("mean", last, latent, "linear"))
-    shapes.append(("log_variance", last, latent, "linear"))
-    last = chain("decoder", latent, model_config.decoder_layers)
-    shapes.append(("output", last, pixels, "linear"))
+    for number, layer in enumerate(layers, start=1):
+        shapes.append(LayerShape(f"{part}_{number}", inputs, layer.units, layer.activation))
+        inputs = layer.units
     return shapes
 
 
-def count_parameters(model_config, image_shape):
-    """How many weights and biases a VAE has, without making it.
+def count_parameters(model_config: ModelConfig, image_shape: Sequence[int]) -> int:
+    """Count the weights and biases that a VAE would have.
 
     Parameters
     ----------
-    model_config : vae_nb.data.config.ModelConfig
     image_shape : tuple of int
         (height, width, channels).
-
-    Returns
-    -------
-    int
     """
     shapes = layer_shapes(model_config, image_shape)
-    return sum((inputs + 1) * units for _, inputs, units, _ in shapes)
+    return sum((shape.inputs + 1) * shape.units for shape in shapes)
 
 
 class VAE:
     """A variational autoencoder of dense layers.
 
-    All parameters live in one contiguous array; the layers' weights and biases are views into it.
+    All parameters live in one contiguous array; the weights and biases of the layers are views into
+    it.
 
     Parameters
     ----------
-    model_config : vae_nb.data.config.ModelConfig
     image_shape : tuple of int
         (height, width, channels).
     rng : numpy.random.Generator or None
-        Draws the start of the weights. None leaves all parameters at zero, to be filled in.
+        Draws the initial weights. None leaves all parameters at zero, to be filled in.
     dtype : dtype
         float32 for training, float64 for gradient checks.
 
     Attributes
     ----------
     parameters : ndarray, shape (count,)
+    layers : dict of str to Dense
+        All layers by name, in the order of the parameter array.
+    encoder, decoder : list of Dense
+        The hidden layers of the encoder; the hidden layers of the decoder and its output layer.
+    mean_head, log_variance_head : Dense
+        They read the last layer of the encoder.
     gradient_blocks : list of tuple
-        What an optimiser takes: (where, write) for each piece of the gradient, a slice of
+        What an optimizer takes: (where, compute) for each piece of the gradient, with a slice of
         `parameters` and a function that computes the piece into an array given to it, from what
         the last `loss_and_gradients` found.
     mean_image : ndarray, shape (pixels,)
@@ -141,7 +155,13 @@ class VAE:
     Kingma & Welling (2014), "Auto-Encoding Variational Bayes".
     """
 
-    def __init__(self, model_config, image_shape, rng=None, dtype=np.float32):
+    def __init__(
+        self,
+        model_config: ModelConfig,
+        image_shape: Sequence[int],
+        rng: np.random.Generator | None = None,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
         self.config = model_config
         self.image_shape = tuple(image_shape)
         self.latent_dim = model_config.latent_dim
@@ -152,104 +172,101 @@ class VAE:
         except MemoryError:
             raise ModelError(
                 f"The model has {count:,} parameters: too many for this machine's memory. "
-                "Use fewer units or smaller pictures."
+                "Use fewer units or smaller images."
             ) from None
-        self.mean_image = np.zeros(int(np.prod(image_shape)), dtype)
+        self.mean_image = np.zeros(math.prod(image_shape), dtype)
 
-        named = self._views_of(self.parameters)
+        views = self.named_parameters()
         self.layers = {
-            name: Dense(named[f"{name}.weights"], named[f"{name}.biases"], activation)
+            name: Dense(views[f"{name}.weights"], views[f"{name}.biases"], activation)
             for name, _, _, activation in self._shapes
         }
-        self.gradient_blocks = []
-        start = 0
-        for layer in self.layers.values():
-            for size, write in layer.gradient_blocks():
-                self.gradient_blocks.append((slice(start, start + size), write))
-                start += size
-        layers, depth = list(self.layers.values()), len(model_config.encoder_layers)
-        self.encoder, self.decoder = layers[:depth], layers[depth + 2 :]
+        depth = len(model_config.encoder_layers)
+        layers = list(self.layers.values())
+        self.encoder = layers[:depth]
         self.mean_head, self.log_variance_head = layers[depth : depth + 2]
+        self.decoder = layers[depth + 2 :]
+        self.gradient_blocks = self._locate_gradient_blocks()
 
         if rng is not None:
             for layer in layers:
                 layer.initialize(rng)
             self.decoder[-1].weights *= OUTPUT_INITIAL_SCALE
 
+    def _locate_gradient_blocks(self) -> list[Block]:
+        """The gradient blocks of all layers, each with its place in the parameter array."""
+        blocks = []
+        start = 0
+        for layer in self.layers.values():
+            for size, compute in layer.gradient_blocks():
+                blocks.append((slice(start, start + size), compute))
+                start += size
+        return blocks
+
     @property
-    def dtype(self):
-        """The dtype of parameters, gradients and everything computed from them."""
+    def dtype(self) -> np.dtype:
+        """The dtype of the parameters, the gradients and everything computed from them."""
         return self.parameters.dtype
 
     @property
-    def gradients(self):
-        """The gradient that the last `loss_and_gradients` found: a new array at each access.
+    def gradients(self) -> NDArray:
+        """The gradient found by the last `loss_and_gradients`, of the shape of `parameters`.
 
-        An ndarray of the shape of `parameters`; changing it changes nothing else.
+        It is computed into a new array at each access; changing that array changes nothing else.
         """
         gradients = np.empty_like(self.parameters)
-        for where, write in self.gradient_blocks:
-            write(gradients[where])
+        for where, compute in self.gradient_blocks:
+            compute(gradients[where])
         return gradients
 
-    def named_parameters(self):
-        """The parameter arrays by name.
+    def named_parameters(self) -> dict[str, NDArray]:
+        """Return views of the parameters by name, such as "encoder_1.weights".
 
-        Returns
-        -------
-        dict of str to ndarray
-            Views, for example "encoder_1.weights" of shape (inputs, units).
+        Weights have the shape (inputs, units), biases the shape (units,).
         """
         return self._views_of(self.parameters)
 
-    def named_gradients(self):
-        """The arrays of `gradients`, copies as it is, by the names of their parameters.
-
-        Returns
-        -------
-        dict of str to ndarray
-            With the keys and shapes of `named_parameters`.
-        """
+    def named_gradients(self) -> dict[str, NDArray]:
+        """Return a copy of the gradients by the names of their parameters, in the same shapes."""
         return self._views_of(self.gradients)
 
-    def _views_of(self, flat):
-        """Every layer's part of an array of the shape of `parameters`."""
+    def _views_of(self, flat: NDArray) -> dict[str, NDArray]:
+        """Each layer's part of an array of the shape of `parameters`, by name."""
         views = {}
         start = 0
         for name, inputs, units, _ in self._shapes:
             end = start + inputs * units
-            # The longer side first: see `Dense.matrix`.
-            matrix = flat[start:end].reshape(max(inputs, units), min(inputs, units))
-            views[f"{name}.weights"] = matrix.T if units > inputs else matrix
+            views[f"{name}.weights"] = matrix_in(flat[start:end], inputs, units)
             start = end + units
             views[f"{name}.biases"] = flat[end:start]
         return views
 
-    def gradient_norm(self):
-        """The Euclidean norm of the gradient that the last `loss_and_gradients` found.
-
-        Returns
-        -------
-        float
-        """
+    def gradient_norm(self) -> float:
+        """Return the Euclidean norm of the gradient found by the last `loss_and_gradients`."""
         return math.sqrt(sum(layer.squared_gradient_norm() for layer in self.layers.values()))
 
-    def scale_gradients(self, scale):
-        """Multiply the gradient that the last `loss_and_gradients` found.
+    def scale_gradients(self, scale: float) -> None:
+        """Multiply the gradient found by the last `loss_and_gradients`.
 
         Parameters
         ----------
         scale : float
-            For example what `vae_nb.clip_scale` gives.
+            For example from `clip_scale`.
         """
         for layer in self.layers.values():
             layer.scale_gradient(scale)
 
-    def center_on(self, mean_image):
-        """Subtract this picture from every input, and start the output at it.
+    @property
+    def is_centered(self) -> bool:
+        """Whether `center_on` was called, here or before the model was saved."""
+        return bool(np.any(self.mean_image))
 
-        The output's biases become its logits, so that a decoder that knows nothing yet shows
-        about the mean picture, and does not spend its first steps on learning it.
+    def center_on(self, mean_image: NDArray) -> None:
+        """Subtract an image from every input, and let the output show it at first.
+
+        The biases of the output become the logits of the image. A decoder that has learned nothing
+        yet then shows about the mean image, and does not spend its first steps on learning it. This
+        overwrites what the biases had learned, so it is for a new model.
 
         Parameters
         ----------
@@ -260,8 +277,8 @@ class VAE:
         clipped = np.clip(self.mean_image, *MEAN_IMAGE_RANGE)
         self.decoder[-1].biases[:] = np.log(clipped / (1 - clipped))
 
-    def encode(self, x):
-        """The posterior's mean and log-variance for pictures.
+    def encode(self, x: NDArray) -> tuple[NDArray, NDArray]:
+        """Encode images as the mean and the log-variance of their posteriors.
 
         Parameters
         ----------
@@ -270,7 +287,7 @@ class VAE:
 
         Returns
         -------
-        mean, log_variance : ndarray, shape (batch, latent) each
+        mean, log_variance : ndarray, shape (batch, latent)
         """
         hidden = np.asarray(x, self.dtype) - self.mean_image  # (batch, pixels)
         for layer in self.encoder:
@@ -279,8 +296,8 @@ class VAE:
         log_variance = self.log_variance_head.forward(hidden)
         return mean, np.clip(log_variance, -LOG_VARIANCE_BOUND, LOG_VARIANCE_BOUND)
 
-    def decode_logits(self, z):
-        """The logits of the pictures that latent vectors stand for.
+    def decode_logits(self, z: NDArray) -> NDArray:
+        """Decode latent vectors into the logits of images.
 
         Parameters
         ----------
@@ -295,8 +312,8 @@ class VAE:
             hidden = layer.forward(hidden)
         return hidden  # (batch, pixels)
 
-    def decode(self, z):
-        """The pictures that latent vectors stand for.
+    def decode(self, z: NDArray) -> NDArray:
+        """Decode latent vectors into images.
 
         Parameters
         ----------
@@ -305,12 +322,12 @@ class VAE:
         Returns
         -------
         ndarray, shape (batch, pixels)
-            Probabilities in [0, 1].
+            In [0, 1]: the probabilities of the Bernoulli distributions.
         """
         return sigmoid(self.decode_logits(z))
 
-    def reconstruct(self, x):
-        """Pictures decoded from the mean of their posterior.
+    def reconstruct(self, x: NDArray) -> NDArray:
+        """Encode images, and decode the means of their posteriors.
 
         Parameters
         ----------
@@ -323,8 +340,8 @@ class VAE:
         """
         return self.decode(self.encode(x)[0])
 
-    def loss(self, x, noise, kl_weight=1.0):
-        """The loss at given noise: the negative ELBO, where `kl_weight` is 1.
+    def loss(self, x: NDArray, noise: NDArray, kl_weight: float = 1.0) -> Loss:
+        """Compute the loss at given noise. With `kl_weight` 1 it is the negative ELBO.
 
         Parameters
         ----------
@@ -332,7 +349,6 @@ class VAE:
             In [0, 1].
         noise : ndarray, shape (batch, latent)
             Drawn from N(0, 1).
-        kl_weight : float
 
         Returns
         -------
@@ -344,18 +360,26 @@ class VAE:
         Kingma & Welling (2014), "Auto-Encoding Variational Bayes", equation 10; the weight is
         beta of Higgins et al. (2017), "beta-VAE", equation 4.
         """
-        return self._forward(np.asarray(x, self.dtype), noise, kl_weight)[0]
+        x = np.asarray(x, self.dtype)
+        loss, _, _, _ = self._forward(x, noise, kl_weight)
+        return loss
 
-    def _forward(self, x, noise, kl_weight):
+    def _forward(
+        self, x: NDArray, noise: NDArray, kl_weight: float
+    ) -> tuple[Loss, NDArray, NDArray, NDArray]:
+        """The loss, and what its gradient needs: mean, log-variance and logits."""
         mean, log_variance = self.encode(x)
         logits = self.decode_logits(reparameterize(mean, log_variance, noise))
         losses = in_blocks(bernoulli_loss, np.empty(len(x), self.dtype), logits, x)
         reconstruction = float(np.mean(losses))
         kl = float(np.mean(kl_divergence(mean, log_variance)))
-        return Loss(reconstruction + kl_weight * kl, reconstruction, kl), mean, log_variance, logits
+        loss = Loss(reconstruction + kl_weight * kl, reconstruction, kl)
+        return loss, mean, log_variance, logits
 
-    def loss_and_gradients(self, x, noise, kl_weight=1.0):
-        """The loss at given noise, and its gradient: `gradients`, or `gradient_blocks`.
+    def loss_and_gradients(self, x: NDArray, noise: NDArray, kl_weight: float = 1.0) -> Loss:
+        """Compute the loss at given noise, and its gradient with respect to all parameters.
+
+        The gradient is then in `gradients`, and in `gradient_blocks` for an optimizer.
 
         Parameters
         ----------
@@ -363,12 +387,11 @@ class VAE:
             In [0, 1].
         noise : ndarray, shape (batch, latent)
             Drawn from N(0, 1).
-        kl_weight : float
 
         Returns
         -------
         Loss
-            In nats per image, as `loss` gives it.
+            In nats per image, the same as from `loss`.
         """
         x = np.asarray(x, self.dtype)
         noise = np.asarray(noise, self.dtype)
@@ -383,22 +406,25 @@ class VAE:
             gradient = layer.backward(gradient)
         z_gradient = gradient  # (batch, latent)
 
-        # z = mean + sigma * noise with sigma = exp(log_variance / 2), hence
+        # z = mean + sigma * noise with sigma = exp(log_variance / 2). Therefore
         # dz / d mean = 1 and dz / d log_variance = sigma * noise / 2.
         kl_mean_gradient, kl_log_variance_gradient = kl_divergence_gradient(mean, log_variance)
         sigma = np.exp(0.5 * log_variance)
         mean_gradient = z_gradient + kl_weight / batch * kl_mean_gradient
         log_variance_gradient = z_gradient * noise * (0.5 * sigma)
         log_variance_gradient += kl_weight / batch * kl_log_variance_gradient
+        # Where `encode` clipped the log-variance, it is constant.
         log_variance_gradient *= np.abs(self.log_variance_head.output) < LOG_VARIANCE_BOUND
 
         gradient = self.mean_head.backward(mean_gradient)
         gradient += self.log_variance_head.backward(log_variance_gradient)  # (batch, units)
-        for layer in reversed(self.encoder):
-            gradient = layer.backward(gradient, input_needed=layer is not self.encoder[0])
+        first, *others = self.encoder
+        for layer in reversed(others):
+            gradient = layer.backward(gradient)
+        first.backward_to_parameters(gradient)
         return loss
 
-    def reorder_latent(self, order):
+    def reorder_latent(self, order: NDArray) -> None:
         """Put the latent dimensions in another order; nothing else changes.
 
         Parameters

@@ -4,22 +4,20 @@ An update goes over the parameters block by block: a block with its gradient and
 in the processor's caches while all operations go over it, and several threads share the blocks.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from vae_nb.core.blocks import blocks_of, for_each
+from vae_nb.core.blocks import Block, blocks_of, for_each
 
-
-def _in_blocks(gradients, parameters):
-    """A gradient as (where, write) for each block, whichever of the two forms it came in."""
-    if not isinstance(gradients, np.ndarray):
-        return gradients
-    if gradients.shape != parameters.shape:
-        raise ValueError(f"gradients {gradients.shape} for parameters {parameters.shape}")
-    slices = blocks_of(gradients.size, 1)
-    return [(where, partial(np.copyto, src=gradients[where])) for where in slices]
+if TYPE_CHECKING:
+    from vae_nb.data.config import OptimizerConfig
 
 
 class Adam:
@@ -37,16 +35,23 @@ class Adam:
     Attributes
     ----------
     moments : ndarray, shape (2, count)
-        The moments m and v of the paper over (1 - beta1) and (1 - beta2): the constants go
-        into the step size instead, which saves two passes over the memory.
+        The moments m and v of the paper, divided by (1 - beta1) and (1 - beta2). These constants
+        are part of the step size instead, which saves two passes over the memory.
     steps : int
+        How many updates were made.
 
     References
     ----------
     Kingma & Ba (2015), "Adam: A Method for Stochastic Optimization", algorithm 1.
     """
 
-    def __init__(self, parameters, beta1=0.9, beta2=0.999, epsilon=1e-8):
+    def __init__(
+        self,
+        parameters: NDArray,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+    ) -> None:
         self.parameters = parameters
         self.beta1 = beta1
         self.beta2 = beta2
@@ -55,28 +60,27 @@ class Adam:
         self.decays = np.array([[beta1], [beta2]], parameters.dtype)
         self.steps = 0
 
-    def update(self, gradients, learning_rate):
+    def update(self, gradients: NDArray | Sequence[Block], learning_rate: float) -> None:
         """Take one step down the gradient.
 
         Parameters
         ----------
         gradients : ndarray, shape (count,), or list of tuple
-            The gradient, or what computes it block by block: `VAE.gradient_blocks`.
-        learning_rate : float
+            The gradient, or the blocks that compute it: `VAE.gradient_blocks`.
         """
         self.steps += 1
-        # m_hat = first_correction * m, v_hat = second_correction * v, of the moments kept here
+        # m_hat = first_correction * m and v_hat = second_correction * v, of the moments kept here.
         first_correction = (1 - self.beta1) / (1 - self.beta1**self.steps)
         second_correction = (1 - self.beta2) / (1 - self.beta2**self.steps)
-        # m_hat / (sqrt(v_hat) + epsilon), with both corrections taken out of the fraction
+        # m_hat / (sqrt(v_hat) + epsilon), with both corrections taken out of the fraction.
         step_size = learning_rate * first_correction / math.sqrt(second_correction)
         epsilon = self.epsilon / math.sqrt(second_correction)
 
-        def update_block(block):
-            where, write = block
+        def update_block(block: Block) -> None:
+            where, compute_gradient = block
             moments = self.moments[:, where]  # (2, size)
-            powers = np.empty_like(moments)
-            write(powers[0])
+            powers = np.empty_like(moments)  # g and g²
+            compute_gradient(powers[0])
             np.multiply(powers[0], powers[0], out=powers[1])
             moments *= self.decays
             moments += powers  # m = beta1 m + g, v = beta2 v + g²
@@ -87,14 +91,14 @@ class Adam:
             step *= step_size
             self.parameters[where] -= step
 
-        for_each(update_block, _in_blocks(gradients, self.parameters))
+        for_each(update_block, _as_blocks(gradients, self.parameters))
 
-    def arrays(self):
-        """What it remembers of the gradients: {"moments": ...}, with `steps` all that it needs."""
+    def arrays(self) -> dict[str, NDArray]:
+        """Return what must be saved to go on later, besides `steps`: {"moments": ...}."""
         return {"moments": self.moments}
 
-    def restore(self, arrays, steps):
-        """Go on from what `arrays` gave after so many steps."""
+    def restore(self, arrays: dict[str, NDArray], steps: int) -> None:
+        """Go on from saved `arrays`, after so many steps."""
         self.moments[:] = arrays["moments"]
         self.steps = steps
 
@@ -119,66 +123,62 @@ class SGD:
     learning", equations 1 and 2, with the learning rate outside the velocity.
     """
 
-    def __init__(self, parameters, momentum=0.9):
+    def __init__(self, parameters: NDArray, momentum: float = 0.9) -> None:
         self.parameters = parameters
         self.momentum = momentum
         self.velocity = np.zeros_like(parameters)
 
-    def update(self, gradients, learning_rate):
+    def update(self, gradients: NDArray | Sequence[Block], learning_rate: float) -> None:
         """Take one step down the gradient.
 
         Parameters
         ----------
         gradients : ndarray, shape (count,), or list of tuple
-            The gradient, or what computes it block by block: `VAE.gradient_blocks`.
-        learning_rate : float
+            The gradient, or the blocks that compute it: `VAE.gradient_blocks`.
         """
 
-        def update_block(block):
-            where, write = block
+        def update_block(block: Block) -> None:
+            where, compute_gradient = block
             velocity = self.velocity[where]
             step = np.empty_like(velocity)
-            write(step)
+            compute_gradient(step)
             velocity *= self.momentum
             velocity += step
             np.multiply(velocity, learning_rate, out=step)
             self.parameters[where] -= step
 
-        for_each(update_block, _in_blocks(gradients, self.parameters))
+        for_each(update_block, _as_blocks(gradients, self.parameters))
 
-    def arrays(self):
-        """What it remembers of the gradients: {"velocity": ...}."""
+    def arrays(self) -> dict[str, NDArray]:
+        """Return what must be saved to go on later: {"velocity": ...}."""
         return {"velocity": self.velocity}
 
-    def restore(self, arrays, steps):
-        """Go on from what `arrays` gave; their number of steps is of no use to it."""
+    def restore(self, arrays: dict[str, NDArray], steps: int) -> None:
+        """Go on from saved `arrays`. SGD does not use the number of steps."""
         self.velocity[:] = arrays["velocity"]
 
 
-def make_optimizer(parameters, optimizer):
-    """The optimiser that the configuration names.
+def make_optimizer(parameters: NDArray, optimizer_config: OptimizerConfig) -> Adam | SGD:
+    """Make the optimizer that the configuration names.
 
     Parameters
     ----------
     parameters : ndarray, shape (count,)
-    optimizer : vae_nb.data.config.OptimizerConfig
-
-    Returns
-    -------
-    Adam or SGD
     """
-    if optimizer.type == "sgd":
-        return SGD(parameters, momentum=optimizer.beta1)
-    return Adam(parameters, optimizer.beta1, optimizer.beta2, optimizer.epsilon)
+    if optimizer_config.type == "sgd":
+        return SGD(parameters, momentum=optimizer_config.beta1)
+    return Adam(
+        parameters, optimizer_config.beta1, optimizer_config.beta2, optimizer_config.epsilon
+    )
 
 
-def clip_scale(norm, clip_norm):
-    """What to multiply a gradient by so that its Euclidean norm is at most `clip_norm`.
+def clip_scale(norm: float, clip_norm: float | None) -> float:
+    """Return the factor that shortens a gradient to a Euclidean norm of at most `clip_norm`.
 
     Parameters
     ----------
     norm : float
-        The gradient's.
+        The norm of the gradient.
     clip_norm : float or None
         None means no limit.
 
@@ -195,3 +195,13 @@ def clip_scale(norm, clip_norm):
     if clip_norm is None or norm <= clip_norm:
         return 1.0
     return clip_norm / norm
+
+
+def _as_blocks(gradients: NDArray | Sequence[Block], parameters: NDArray) -> Sequence[Block]:
+    """The gradient in blocks, whichever of the two forms it came in."""
+    if not isinstance(gradients, np.ndarray):
+        return gradients
+    if gradients.shape != parameters.shape:
+        raise ValueError(f"gradients {gradients.shape} for parameters {parameters.shape}")
+    slices = blocks_of(gradients.size, 1)
+    return [(where, partial(np.copyto, src=gradients[where])) for where in slices]

@@ -1,15 +1,15 @@
-"""One seed, one independent stream of random numbers for each purpose."""
+"""One seed, and an independent stream of random numbers for each purpose."""
 
 import numpy as np
 
 PURPOSES = ("split", "weights", "batches", "noise", "validation", "samples")
 
 
-def random_stream(seed, purpose):
-    """The random numbers that one purpose draws, independent of every other purpose's.
+def random_stream(seed: int, purpose: str) -> np.random.Generator:
+    """Return the stream of random numbers for one purpose, independent of all others.
 
-    Changing how many numbers one purpose draws then changes no other: the same seed splits the
-    pictures alike whatever the network's size.
+    How many numbers one purpose draws does not change what the others draw: the same seed splits
+    the images in the same way, whatever the size of the network.
 
     Parameters
     ----------
@@ -17,10 +17,6 @@ def random_stream(seed, purpose):
         `training.seed` of the configuration; not negative.
     purpose : str
         One of `PURPOSES`.
-
-    Returns
-    -------
-    numpy.random.Generator
 
     References
     ----------
