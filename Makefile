@@ -2,7 +2,7 @@
 # make lab        your own copy of the notebooks, in JupyterLab
 # make app        the latent explorer alone, in a browser, for a projector
 # make class      the project without the exercises' solutions: dist/emoji-vae-class.zip
-# make test       style, unit tests, notebooks
+# make test       style, types, the order of the rooms, unit tests, notebooks
 # make test-long  what takes longer: 2000 examples for each property, 500 kills, every
 #                 configuration (hours)
 # make bench      vae_nb beside PyTorch and JAX: step, training, memory (about twenty minutes)

@@ -135,7 +135,7 @@ def test_cosh_starts_where_it_has_a_slope():
     layer.forward(np.zeros((1, 50)))
     slope = layer.activation.derivative(layer.pre_activation, layer.output)
     np.testing.assert_allclose(slope, math.sinh(1))
-    layer.biases[:] = 0  # as other layers start: nothing would come back through this one
+    layer.biases[:] = 0  # as other layers are initialized: no gradient would come back
     layer.forward(np.zeros((1, 50)))
     np.testing.assert_array_equal(layer.backward(np.ones((1, 40))), 0)
 

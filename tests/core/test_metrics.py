@@ -1,4 +1,4 @@
-"""What is reported of a model, against its definition written out picture by picture."""
+"""What is reported of a model, against its definition written out image by image."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def image_set(count, seed=0, shape=SHAPE):
 
 
 def of_pixels(pixels):
-    names = tuple(f"picture_{number}" for number in range(len(pixels)))
+    names = tuple(f"image_{number}" for number in range(len(pixels)))
     return ImageSet(pixels, names, ("all",) * len(pixels))
 
 
@@ -43,7 +43,7 @@ def vae():
     return vae
 
 
-def each_picture(images):
+def each_image(images):
     for pixels in images.pixels:
         yield pixels.reshape(1, -1) / 255
 
@@ -52,18 +52,18 @@ def distance(a, b):
     return np.sqrt(np.sum((a - b) ** 2))
 
 
-def test_encode_set_encodes_each_picture(vae):
+def test_encode_set_encodes_each_image(vae):
     images = image_set(7)
     mean, log_variance = encode_set(vae, images)
-    one_by_one = [vae.encode(x) for x in each_picture(images)]
+    one_by_one = [vae.encode(x) for x in each_image(images)]
     np.testing.assert_allclose(mean, [m[0] for m, _ in one_by_one])
     np.testing.assert_allclose(log_variance, [v[0] for _, v in one_by_one])
 
 
-def test_negative_elbo_is_the_mean_loss_of_each_picture(vae):
+def test_negative_elbo_is_the_mean_loss_of_each_image(vae):
     images = image_set(7)
     noise = np.random.default_rng(1).standard_normal((7, 3))
-    losses = [vae.loss(x, noise[[row]], 1.0) for row, x in enumerate(each_picture(images))]
+    losses = [vae.loss(x, noise[[row]], 1.0) for row, x in enumerate(each_image(images))]
     reconstruction, kl = negative_elbo(vae, images, noise)
     np.testing.assert_allclose(reconstruction, np.mean([loss.reconstruction for loss in losses]))
     np.testing.assert_allclose(kl, np.mean([loss.kl for loss in losses]))
@@ -72,7 +72,7 @@ def test_negative_elbo_is_the_mean_loss_of_each_picture(vae):
 def test_reconstruction_quality_is_that_of_the_posterior_mean(vae):
     images = image_set(7)
     excess, squares = [], []
-    for x in each_picture(images):
+    for x in each_image(images):
         p = vae.decode(vae.encode(x)[0])
         cross_entropy = -np.sum(x * np.log(p) + (1 - x) * np.log(1 - p))
         inside = x[(x > 0) & (x < 1)]
@@ -97,13 +97,13 @@ def test_kl_per_dimension_adds_up_to_the_kl(vae):
     images = image_set(7)
     per_dimension = kl_per_dimension(vae, images)
     assert per_dimension.shape == (3,)
-    kl = [kl_divergence(*vae.encode(x)) for x in each_picture(images)]
+    kl = [kl_divergence(*vae.encode(x)) for x in each_image(images)]
     np.testing.assert_allclose(per_dimension.sum(), np.mean(kl))
 
 
 def test_active_units_are_those_whose_mean_varies(vae):
     images = image_set(50)
-    means = np.concatenate([vae.encode(x)[0] for x in each_picture(images)])
+    means = np.concatenate([vae.encode(x)[0] for x in each_image(images)])
     # Variances of the posterior mean, made just above and below the bound, and nought.
     wanted = np.array([0.0101, 0.0099, 0.0])
     vae.mean_head.weights *= np.sqrt(wanted / means.var(axis=0))
@@ -131,7 +131,7 @@ def test_pixel_distances_are_euclidean():
 
 
 @pytest.mark.parametrize("value", [1, 128, 200, 254, 255])
-def test_the_distance_of_equal_pictures_is_zero_and_of_nearly_equal_ones_is_not(value):
+def test_the_distance_of_equal_images_is_zero_and_of_nearly_equal_ones_is_not(value):
     pixels = np.full((3, 64 * 64 * 3), value, np.uint8)
     pixels[2, 0] -= 1
     x = pixels.astype(np.float32) / np.float32(255)
@@ -141,15 +141,15 @@ def test_the_distance_of_equal_pictures_is_zero_and_of_nearly_equal_ones_is_not(
 
 def test_sample_quality_by_brute_force():
     train_set, validation_set = image_set(40), image_set(5, seed=1)
-    train, held_out = (list(each_picture(images)) for images in (train_set, validation_set))
+    train, held_out = (list(each_image(images)) for images in (train_set, validation_set))
     samples = np.random.default_rng(2).random((6, 6))
 
     def nearest(x):
         return min(distance(x, other) for other in train)
 
-    def spread(pictures):
-        pairs = [(a, b) for a in range(len(pictures)) for b in range(a)]
-        return np.median([distance(pictures[a], pictures[b]) for a, b in pairs])
+    def spread(images):
+        pairs = [(a, b) for a in range(len(images)) for b in range(a)]
+        return np.median([distance(images[a], images[b]) for a, b in pairs])
 
     expected_distance = np.median([nearest(x) for x in samples]) / np.median(
         [nearest(x) for x in held_out]
@@ -166,7 +166,7 @@ def test_sample_quality_by_brute_force():
     assert quality["coverage"] == pytest.approx(np.mean([covered(x) for x in train]))
 
 
-def test_sample_quality_of_real_pictures():
+def test_sample_quality_of_real_images():
     train_set, validation_set = image_set(30), image_set(10, seed=1)
     quality = sample_quality(train_set.as_float(), train_set, validation_set)
     assert quality == {"distance": 0, "spread": pytest.approx(1), "coverage": 1}
@@ -178,7 +178,7 @@ def test_sample_quality_of_real_pictures():
     assert quality["coverage"] < 0.5
 
 
-def test_sample_quality_looks_at_some_pictures_of_a_large_set(monkeypatch):
+def test_sample_quality_looks_at_some_images_of_a_large_set(monkeypatch):
     monkeypatch.setattr(vae_nb.core.metrics, "SAMPLES", 5)
     train_set, validation_set = image_set(12), image_set(9, seed=1)
     samples = np.random.default_rng(2).random((6, 6))

@@ -193,12 +193,12 @@ def test_all_parameters_are_one_array_without_gap_or_overlap():
     }
 
 
-def test_an_untrained_model_shows_the_clipped_mean_picture():
+def test_an_untrained_model_shows_the_clipped_mean_image():
     vae = VAE(model_config([(5, "relu")], [(4, "cosh")]), (2, 2, 1), None, np.float64)
     mean_image = np.array([0.0, 0.3, 0.999, 1.0])
     vae.center_on(mean_image)
-    picture = [0.01, 0.3, 0.99, 0.99]
-    np.testing.assert_allclose(vae.decode([[1.5, -2.0]]), [picture], rtol=1e-12)
+    image = [0.01, 0.3, 0.99, 0.99]
+    np.testing.assert_allclose(vae.decode([[1.5, -2.0]]), [image], rtol=1e-12)
     np.testing.assert_array_equal(vae.mean_image, mean_image)
     vae.layers["encoder_1"].weights[:] = 1
     vae.encode(mean_image[None])
@@ -206,14 +206,14 @@ def test_an_untrained_model_shows_the_clipped_mean_picture():
 
 
 @pytest.mark.parametrize("activation", ["relu", "cosh"])
-def test_the_start_shows_about_the_mean_picture_and_hears_of_z(activation):
+def test_an_untrained_model_shows_about_the_mean_image_and_listens_to_z(activation):
     layers = [(40, "relu"), (60, activation)]
     vae = VAE(model_config(layers, layers), (8, 8, 1), np.random.default_rng(0))
     mean_image = np.random.default_rng(1).uniform(0.05, 0.95, 64)
     vae.center_on(mean_image)
-    pictures = vae.decode(np.random.default_rng(2).standard_normal((50, 2)))
-    assert np.median(np.abs(pictures - mean_image)) < 0.03
-    assert np.min(pictures.std(axis=0)) > 1e-4
+    images = vae.decode(np.random.default_rng(2).standard_normal((50, 2)))
+    assert np.median(np.abs(images - mean_image)) < 0.03
+    assert np.min(images.std(axis=0)) > 1e-4
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -315,16 +315,16 @@ def test_reordering_the_latent_dimensions_changes_nothing_else():
     vae, x, noise = random_problem([(5, "tanh")], [(4, "cosh")], latent_dim=4)
     order = np.array([2, 0, 3, 1])
     mean, log_variance = vae.encode(x)
-    pictures, loss = vae.decode(mean), vae.loss(x, noise, 4.0)
+    images, loss = vae.decode(mean), vae.loss(x, noise, 4.0)
     vae.reorder_latent(order)
     new_mean, new_log_variance = vae.encode(x)
     np.testing.assert_allclose(new_mean, mean[:, order], rtol=1e-13)
     np.testing.assert_allclose(new_log_variance, log_variance[:, order], rtol=1e-13)
-    np.testing.assert_allclose(vae.decode(mean[:, order]), pictures, rtol=1e-12)
+    np.testing.assert_allclose(vae.decode(mean[:, order]), images, rtol=1e-12)
     np.testing.assert_allclose(vae.loss(x, noise[:, order], 4.0), loss, rtol=1e-12)
 
 
-def test_float32_stays_float32_though_pictures_and_noise_are_not():
+def test_float32_stays_float32_though_images_and_noise_are_not():
     vae = VAE(model_config([(5, "relu")], [(4, "cosh")]), (2, 2, 1), np.random.default_rng(0))
     x, noise = np.random.default_rng(0).random((3, 4)), np.zeros((3, 2))
     loss = vae.loss_and_gradients(x, noise)

@@ -1,4 +1,4 @@
-"""The training loop, on tiny random pictures."""
+"""The training loop, on tiny random images."""
 
 import math
 import re
@@ -41,11 +41,11 @@ def training_config(**overrides):
 
 
 def image_set(count, seed=0, shape=SHAPE):
-    """Pictures of two kinds, so that there is something to learn."""
+    """Images of two kinds, so that there is something to learn."""
     rng = np.random.default_rng(seed)
     kinds = np.random.default_rng(99).integers(0, 200, (2, *shape))
     pixels = kinds[rng.integers(0, 2, count)] + rng.integers(0, 56, (count, *shape))
-    names = tuple(f"picture_{number}" for number in range(count))
+    names = tuple(f"image_{number}" for number in range(count))
     return ImageSet(pixels.astype(np.uint8), names, ("all",) * count)
 
 
@@ -218,7 +218,7 @@ def final_order(vae, sets, noise, history):
     return min(orders, key=lambda o: abs(negative_elbo(vae, sets[1], noise[:, o])[0] - target))
 
 
-def test_training_losses_are_means_over_pictures_whatever_the_batches(monkeypatch):
+def test_training_losses_are_means_over_images_whatever_the_batches(monkeypatch):
     sizes, losses = [], []
     original = VAE.loss_and_gradients
 
@@ -243,7 +243,7 @@ def test_latent_dimensions_are_sorted_by_kl_at_the_end():
     def remember(vae, columns):
         seen[:] = [kl_per_dimension(vae, SETS[0])]
 
-    for seed in range(20):  # until the start's order is another
+    for seed in range(20):  # until the initial order is another
         vae = small_vae(seed, latent_dim=4)
         train_small(vae, epochs=2, on_epoch_end=remember, seed=seed)
         kl = kl_per_dimension(vae, SETS[0])

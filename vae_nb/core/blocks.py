@@ -31,8 +31,8 @@ MAX_THREADS = 4
 PARTS = 8
 
 # The pool, and how many threads share the work: the caller's own and those of the pool.
-_workers: contextvars.ContextVar[tuple[ThreadPoolExecutor | None, int]]
-_workers = contextvars.ContextVar("workers", default=(None, 1))
+Workers = tuple[ThreadPoolExecutor | None, int]
+_workers: contextvars.ContextVar[Workers] = contextvars.ContextVar("workers", default=(None, 1))
 
 # A piece of an array: where it lies in the array, and a function that computes it into `out`.
 Block = tuple[slice, Callable[[NDArray], object]]
