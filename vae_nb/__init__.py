@@ -5,6 +5,7 @@ its names is first used, so `import vae_nb` is quick and loads neither matplotli
 """
 
 import importlib
+from typing import Any
 
 _PUBLIC = {
     "vae_nb.core.blocks": ["worker_threads"],
@@ -62,7 +63,7 @@ _SUBMODULES = {"exercises": "vae_nb.exercises", "figures": "vae_nb.show.figures"
 __all__ = sorted([*_MODULE_OF, *_SUBMODULES])  # noqa: PLE0605 - the list is sorted strings
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name in _SUBMODULES:
         return importlib.import_module(_SUBMODULES[name])
     if name not in _MODULE_OF:
@@ -72,5 +73,5 @@ def __getattr__(name):
     return value
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return __all__

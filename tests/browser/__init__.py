@@ -1,1 +1,1 @@
-"""The real front ends, in a real browser."""
+"""Tests of the real front ends in a real browser."""

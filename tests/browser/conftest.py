@@ -1,6 +1,7 @@
-"""A browser, servers, and a trained model, once for all browser tests.
+"""A browser, servers, and a trained model, started once for all browser tests.
 
-They end with the package: playwright keeps an event loop running, which others could not start.
+They end with the package: playwright keeps an event loop running, and no other test could start one
+meanwhile.
 """
 
 import pytest
@@ -9,7 +10,7 @@ from conftest import ROOT
 import vae_nb
 from browser.front_ends import jupyterlab, open_browser
 
-EPOCHS = 3  # the default model, as quick as it is large; what it has learned does not matter
+EPOCHS = 3  # quick; it does not matter what the model has learned
 
 
 @pytest.fixture(scope="package")
@@ -20,7 +21,7 @@ def browser():
 
 @pytest.fixture(scope="package")
 def parameters(browser, tmp_path_factory):
-    """What a notebook needs to load a trained default model."""
+    """Train the default model, and return the parameters with which a notebook loads it."""
     output = tmp_path_factory.mktemp("output")
     parameters = {
         "config_path": str(ROOT / "configs" / "all_emojis.json"),
@@ -34,31 +35,31 @@ def parameters(browser, tmp_path_factory):
 
 @pytest.fixture(scope="package")
 def lab_folder(tmp_path_factory):
-    """The notebooks that JupyterLab serves."""
+    """The folder of the notebooks that JupyterLab serves."""
     return tmp_path_factory.mktemp("notebooks")
 
 
 @pytest.fixture(scope="package")
 def lab(browser, lab_folder, tmp_path_factory):
-    """JupyterLab: the address of a notebook of `lab_folder` by its name."""
+    """Start JupyterLab; yield a function from a name in `lab_folder` to its address."""
     with jupyterlab(lab_folder, tmp_path_factory.mktemp("lab")) as address:
         yield address
 
 
 @pytest.fixture(scope="package")
 def new_page(browser):
-    """A function that opens an empty page, which remembers the errors on its console."""
+    """Return a function that opens an empty page; `page.errors` collects its console's errors."""
 
     def open_page():
         page = browser.new_page(viewport={"width": 1280, "height": 900})
-        # Voilà's page asks for fonts from elsewhere. Nothing here may need them, or a network.
+        # Voilà's page asks for fonts from other servers. No test may need them, or a network.
         page.route(
             lambda address: (
                 not address.startswith(("http://127.0.0.1:", "data:", "blob:", "file:"))
             ),
             lambda route: route.fulfill(body=""),
         )
-        page.set_default_timeout(120_000)  # patience, for a machine that does other things as well
+        page.set_default_timeout(120_000)  # milliseconds; the machine may be busy
         page.errors = []
         page.on("pageerror", lambda error: page.errors.append(str(error)))
         page.on(

@@ -1,4 +1,4 @@
-"""JupyterLab and Voilà as servers of their own, and a browser that opens their pages."""
+"""JupyterLab and Voilà as servers, and a browser that opens their pages."""
 
 import base64
 import io
@@ -22,7 +22,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-# Debian and Arch, Ubuntu, Google's and Microsoft's packages.
+# The names in Debian and Arch, in Ubuntu, and in Google's and Microsoft's packages.
 BROWSERS = (
     "chromium",
     "chromium-browser",
@@ -31,24 +31,24 @@ BROWSERS = (
     "microsoft-edge",
 )
 BROWSER_OPTIONS = [
-    "--no-sandbox",  # a container's root has none
+    "--no-sandbox",  # the root user of a container cannot use it
     "--disable-dev-shm-usage",
     "--disable-background-networking",
 ]
 TOKEN = "a-token-of-the-tests"
-STARTING = 60  # seconds that a server may take
+MAX_STARTING_SECONDS = 60  # of a server
 
 
 def browser_path():
-    """Where a browser is; without one the tests are skipped, or fail where one must be."""
-    paths = filter(None, map(shutil.which, BROWSERS))
-    path = next(paths, None)
-    if path is None:
-        reason = f"no browser on the PATH; looked for {', '.join(BROWSERS)}"
-        if os.environ.get("VAE_NB_BROWSER") == "required":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return path
+    """Return the path of a browser; without one, skip the tests, or fail if one is required."""
+    for name in BROWSERS:
+        path = shutil.which(name)
+        if path is not None:
+            return path
+    reason = f"no browser on the PATH; looked for {', '.join(BROWSERS)}"
+    if os.environ.get("VAE_NB_BROWSER") == "required":
+        pytest.fail(reason)
+    pytest.skip(reason)
 
 
 @contextmanager
@@ -67,7 +67,7 @@ def free_port():
 
 
 def private_environment(folder):
-    """Settings of Jupyter's that are nobody's: neither read nor changed are the reader's own."""
+    """Give Jupyter empty settings: it neither reads nor changes those of the user."""
     names = ["CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR"]
     places = {f"JUPYTER_{name}": folder / name.lower() for name in names}
     places["JUPYTERLAB_SETTINGS_DIR"] = folder / "settings"
@@ -76,9 +76,9 @@ def private_environment(folder):
     for place in places.values():
         place.mkdir(parents=True)
     settings = {
-        # No window that asks whether news are wanted.
+        # No window that offers news.
         "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
-        # Cells out of sight stay in the page.
+        # Cells stay in the page when they are scrolled out of sight.
         "notebook-extension/tracker": {"windowingMode": "none"},
     }
     for name, values in settings.items():
@@ -91,7 +91,7 @@ def private_environment(folder):
 
 @contextmanager
 def server(command, address, folder):
-    """A server, from when it answers until the block ends."""
+    """Run a server: the block begins when it answers, and its end stops it."""
     log = folder / "server.log"
     with log.open("w") as file:
         process = subprocess.Popen(
@@ -102,7 +102,7 @@ def server(command, address, folder):
             stderr=file,
         )
         try:
-            for _ in range(STARTING * 5):
+            for _ in range(5 * MAX_STARTING_SECONDS):
                 try:
                     urllib.request.urlopen(address).close()
                     break
@@ -119,7 +119,7 @@ def server(command, address, folder):
 
 
 def end(process):
-    """End a server, kindly if it can be."""
+    """End a server; kill it if it does not react, and fail."""
     process.terminate()
     try:
         process.wait(30)
@@ -130,7 +130,7 @@ def end(process):
 
 @contextmanager
 def jupyterlab(notebooks, folder):
-    """JupyterLab over a folder of notebooks; yields the address of a notebook by its name."""
+    """Run JupyterLab on a folder of notebooks; yield a function from a name to its address."""
     port = free_port()
     command = [
         *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1"),
@@ -144,7 +144,7 @@ def jupyterlab(notebooks, folder):
 
 @contextmanager
 def voila(notebook, folder):
-    """Voilà, which serves one notebook; yields its address."""
+    """Run Voilà with one notebook; yield its address."""
     port = free_port()
     command = [
         *(sys.executable, "-m", "voila", str(notebook), "--no-browser", "--Voila.ip=127.0.0.1"),
@@ -162,7 +162,7 @@ RAN = "all cells have run"
 
 
 def prepare(notebook, parameters):
-    """Set a notebook's parameters, and let its last cell say that all have run."""
+    """Set a notebook's parameters, and add a last cell that says that all have run."""
     for cell in notebook.cells:
         if "parameters" in cell.metadata.get("tags", ()):
             cell.source = "\n".join(f"{name} = {value!r}" for name, value in parameters.items())
@@ -182,13 +182,13 @@ def write_notebook(path, *sources):
 
 
 def run_all_cells(page, address):
-    """Open a notebook in JupyterLab and run it; returns when it has begun."""
+    """Open a notebook in JupyterLab and run it; return when the first cell runs."""
     page.goto(address)
     page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
     begun = page.locator(".jp-CodeCell .jp-InputPrompt").filter(has_text=re.compile(r"\[[*\d]"))
 
     def run():
-        # While JupyterLab is still starting, the menu's command may find no notebook to run.
+        # While JupyterLab is still starting, the command of the menu may do nothing. So repeat it.
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.get_by_text("Run All Cells", exact=True).click()
         page.wait_for_timeout(1000)
@@ -204,7 +204,7 @@ def wait_until_run(page, timeout=180):
 
 
 def no_wider_than_the_window(page):
-    """Whether neither the page nor any output would have to be scrolled sideways."""
+    """Return whether the page and all outputs fit without scrolling sideways."""
     return page.evaluate(
         """() => [document.documentElement, ...document.querySelectorAll(".jp-OutputArea-output")]
             .every((element) => element.scrollWidth <= element.clientWidth + 1)"""
@@ -212,14 +212,14 @@ def no_wider_than_the_window(page):
 
 
 def canvas_pixels(canvas):
-    """What a canvas shows: uint8, shape (height, width, 3)."""
+    """Return the pixels of a canvas: uint8, shape (height, width, 3)."""
     address = canvas.evaluate("(canvas) => canvas.toDataURL('image/png')")
     image = Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2])))
     return np.asarray(image.convert("RGB"))
 
 
 def wait_for(condition, what, timeout=60):
-    """Look again and again whether a condition holds, and return what it gives."""
+    """Wait until the result of a condition is true, and return that result."""
     ends = time.monotonic() + timeout
     while not (result := condition()):
         assert time.monotonic() < ends, f"waited {timeout} s for {what}"

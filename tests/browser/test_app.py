@@ -1,4 +1,4 @@
-"""`vae-nb app`: the explorer alone, as a class sees it on the projector."""
+"""`vae-nb app`: the explorer without code, as a class sees it on the projector."""
 
 import re
 import subprocess
@@ -16,7 +16,7 @@ from browser.front_ends import canvas_pixels, end, free_port, private_environmen
 
 @pytest.fixture
 def app(parameters, tmp_path):
-    """The file that the app opens, and the address, with its token, that it prints."""
+    """Start the app; yield the file that it opens and the address, with a token, that it prints."""
     opened = tmp_path / "opened"
     browser = tmp_path / "browser"
     browser.write_text(f'#!/bin/sh\necho "$1" > {opened}\nexec sleep 600\n')
@@ -50,15 +50,15 @@ def app(parameters, tmp_path):
 def test_the_explorer_alone_is_served_with_a_token(app, new_page):
     opened, address = app
     path = Path(url2pathname(urlsplit(opened).path))
-    assert path.stat().st_mode & 0o077 == 0  # the token is nobody else's
+    assert path.stat().st_mode & 0o077 == 0  # only the user may read the token
     page = new_page()
     page.goto(opened)
-    picture = page.locator(".vae-nb-picture").first
-    picture.wait_for(timeout=60_000)
+    image = page.locator(".vae-nb-image").first
+    image.wait_for(timeout=60_000)
     page.get_by_role("heading", name="Latent explorer").wait_for()
-    before = canvas_pixels(picture)
+    before = canvas_pixels(image)
     page.get_by_role("button", name="Draw from the prior").click()
-    wait_for(lambda: not np.array_equal(canvas_pixels(picture), before), "another picture")
+    wait_for(lambda: not np.array_equal(canvas_pixels(image), before), "another image")
     assert "load_or_train" not in page.locator("body").inner_text()  # no code
     assert not page.errors, page.errors
     page.close()

@@ -29,7 +29,7 @@ TIMED_KEYS = 9
 
 @pytest.fixture(scope="package")
 def run(parameters):
-    """The model that the pages show, with the codes of its training pictures."""
+    """Load the model that the pages show, and the codes of its training images."""
     config = vae_nb.load_config(parameters["config_path"], parameters["overrides"])
     run = vae_nb.load_or_train(config, parameters["output_dir"])
     codes = vae_nb.encode_set(run.vae, run.train_set)[0].astype(np.float64)
@@ -43,7 +43,7 @@ def run(parameters):
 
 @pytest.fixture(scope="module", params=["JupyterLab", "Voilà"])
 def explorer_page(request, parameters, lab_folder, new_page, tmp_path_factory):
-    """A page with notebook 09, all of whose cells have run."""
+    """Open notebook 09 in a page, and run all of its cells."""
     (path,) = [path for path in NOTEBOOKS if path.name.startswith("09")]
     notebook = prepare(nbformat.read(path, as_version=4), parameters)
     page = new_page()
@@ -57,7 +57,7 @@ def explorer_page(request, parameters, lab_folder, new_page, tmp_path_factory):
         folder = tmp_path_factory.mktemp("voila")
         nbformat.write(notebook, folder / "09.ipynb")
         with voila(folder / "09.ipynb", folder) as address:
-            page.goto(address, wait_until="commit")  # the page is sent as its cells run
+            page.goto(address, wait_until="commit")  # the page arrives while its cells run
             wait_until_run(page)
             yield page
     page.close()
@@ -68,21 +68,21 @@ class Explorer:
 
     def __init__(self, page):
         self.page = page
-        self.picture = page.locator(".vae-nb-picture").first
+        self.image = page.locator(".vae-nb-image").first
         self.slider = page.get_by_role("slider", name=re.compile(r"^[zp]\d+ "))
         self.blend = page.get_by_role("slider", name="Blend")
         self.point = page.get_by_role("slider", name="Point on the map")
 
     def pixels(self):
-        return canvas_pixels(self.picture)
+        return canvas_pixels(self.image)
 
     def shows(self, expected):
-        """Wait until the picture is the expected one, pixel for pixel."""
-        wait_for(lambda: np.array_equal(self.pixels(), expected), "the expected picture")
+        """Wait until the image is the expected one, pixel for pixel."""
+        wait_for(lambda: np.array_equal(self.pixels(), expected), "the expected image")
 
     def changes(self, before):
-        """Wait until the picture is another one than before, and stays; return it."""
-        wait_for(lambda: not np.array_equal(self.pixels(), before), "another picture")
+        """Wait until the image is another one than before, and stays; return it."""
+        wait_for(lambda: not np.array_equal(self.pixels(), before), "another image")
         return self.rests()
 
     def rests(self):
@@ -93,14 +93,14 @@ class Explorer:
             before, last = last, self.pixels()
             return before is not None and np.array_equal(before, last)
 
-        wait_for(rests, "the picture to rest")
+        wait_for(rests, "the image to rest")
         return last
 
     def press(self, name):
         self.page.get_by_role("button", name=name, exact=True).click()
 
     def choose(self, title, index):
-        """Choose a picture in one of the two groups of pictures."""
+        """Choose an image in one of the two groups of images."""
         group = self.page.get_by_role("radiogroup", name=title, include_hidden=True)
         details = self.page.locator("details").filter(has=group)
         if not details.evaluate("(details) => details.open"):
@@ -111,9 +111,9 @@ class Explorer:
 
 @pytest.fixture
 def explorer(explorer_page, run):
-    """The explorer at its first emoji; afterwards, the console must be free of errors."""
+    """Put the explorer at its first emoji; after the test, the console must be free of errors."""
     explorer = Explorer(explorer_page)
-    explorer.picture.scroll_into_view_if_needed()
+    explorer.image.scroll_into_view_if_needed()
     explorer.page.get_by_role("radio", name="latent dimensions").check()
     explorer.choose("First emoji", 0)
     explorer.press("Reset")
@@ -123,7 +123,7 @@ def explorer(explorer_page, run):
 
 
 def dimension_of(slider):
-    """Which latent dimension a slider moves: 0 for "z1 (1.3 nats)"."""
+    """Return which latent dimension a slider moves: 0 for "z1 (1.3 nats)"."""
     return int(re.match(r"z(\d+) ", slider.get_attribute("aria-label"))[1]) - 1
 
 
@@ -133,26 +133,26 @@ def test_no_cell_failed(explorer_page):
     assert no_wider_than_the_window(explorer_page)
 
 
-def test_a_key_moves_the_slider_the_picture_and_the_readout(explorer, run):
+def test_a_key_moves_the_slider_the_image_and_the_readout(explorer, run):
     slider, before = explorer.slider.first, explorer.pixels()
     value, readout = float(slider.input_value()), slider.get_attribute("aria-valuetext")
     slider.focus()
     slider.press("ArrowRight")
-    picture = explorer.changes(before)
+    image = explorer.changes(before)
     moved = float(slider.input_value())
     assert moved == value + 1 / 16
     assert slider.get_attribute("aria-valuetext") != readout
     assert explorer.page.evaluate("document.activeElement.type") == "range"
     z = run.codes[0].copy()
     z[dimension_of(slider)] = moved
-    assert np.array_equal(picture, run.decode(z))
+    assert np.array_equal(image, run.decode(z))
     assert re.search(
-        r"Changed from .*: z\d+ by [+-]0\.\d\d\.", explorer.picture.get_attribute("aria-label")
+        r"Changed from .*: z\d+ by [+-]0\.\d\d\.", explorer.image.get_attribute("aria-label")
     )
 
 
 def test_from_key_to_pixels(explorer, capsys):
-    """Printed, not asserted: how long a reader waits for the picture."""
+    """Print how long a reader waits for the image; nothing is asserted."""
     slider = explorer.slider.first
     slider.focus()
     milliseconds = []
@@ -160,7 +160,7 @@ def test_from_key_to_pixels(explorer, capsys):
         explorer.rests()
         explorer.page.evaluate(
             """() => {
-                const canvas = document.querySelector(".vae-nb-picture");
+                const canvas = document.querySelector(".vae-nb-image");
                 const look = () => canvas.toDataURL();
                 const before = look();
                 window.waited = new Promise((resolve) => {
@@ -213,14 +213,14 @@ def test_both_ends_of_the_blend_are_the_reconstructions(explorer, run):
 
 
 def test_draws_are_new_and_reset_goes_back(explorer, run):
-    pictures = [run.decode(run.codes[0])]
+    images = [run.decode(run.codes[0])]
     for button in ("Draw from the prior", "Draw from the fitted density") * 2:
         explorer.press(button)
-        pictures.append(explorer.changes(pictures[-1]))
-    assert len({picture.tobytes() for picture in pictures}) == len(pictures)
+        images.append(explorer.changes(images[-1]))
+    assert len({image.tobytes() for image in images}) == len(images)
     explorer.press("Reset")
-    explorer.shows(pictures[0])
-    assert "is the reconstruction of" in explorer.picture.get_attribute("aria-label")
+    explorer.shows(images[0])
+    assert "is the reconstruction of" in explorer.image.get_attribute("aria-label")
 
 
 def test_an_emoji_is_chosen_by_keyboard(explorer, run):
@@ -228,7 +228,7 @@ def test_an_emoji_is_chosen_by_keyboard(explorer, run):
     summary.focus()
     summary.press("Enter")
     explorer.page.keyboard.press("Tab")  # to the search
-    explorer.page.keyboard.press("Tab")  # to the chosen picture
+    explorer.page.keyboard.press("Tab")  # to the chosen image
     explorer.page.keyboard.press("ArrowRight")
     explorer.shows(run.decode(run.codes[1]))
     summary.press("Enter")
@@ -304,7 +304,7 @@ def test_principal_directions_move_the_same_vector(explorer, run):
     explorer.changes(run.decode(run.codes[0]))
 
 
-def test_saving_writes_picture_and_vector(explorer, run, parameters):
+def test_saving_writes_image_and_vector(explorer, run, parameters):
     explorer.press("Draw from the prior")
     shown = explorer.changes(run.decode(run.codes[0]))
     explorer.press("Save")
@@ -322,7 +322,7 @@ def test_saving_writes_picture_and_vector(explorer, run, parameters):
 def test_no_serious_violation_of_accessibility(explorer):
     for summary in explorer.page.locator(".vae-nb-picker summary").all():
         summary.click()
-    whole = explorer.page.locator(".jp-OutputArea-output").filter(has=explorer.picture)
+    whole = explorer.page.locator(".jp-OutputArea-output").filter(has=explorer.image)
     whole.last.evaluate("(element) => { element.id = 'explorer-to-check'; }")
     found = Axe().run(explorer.page, context="#explorer-to-check").response["violations"]
     for summary in explorer.page.locator(".vae-nb-picker summary").all():
@@ -337,15 +337,15 @@ def test_fits_a_window_of_1280_pixels(latent_dim, lab, lab_folder, new_page):
 config = vae_nb.load_config(None, {{"model.latent_dim": {latent_dim}}})
 images = vae_nb.load_images(config.data)
 vae = vae_nb.VAE(config.model, images.image_shape, np.random.default_rng(0))
-vae.parameters *= 2  # an untrained encoder tells too little
+vae.parameters *= 2  # the codes of an untrained encoder vary too little
 for head in (vae.layers["mean"], vae.layers["log_variance"]):
-    head.weights[:, 3] = head.biases[3] = 0  # and this dimension nothing
+    head.weights[:, 3] = head.biases[3] = 0  # this dimension carries nothing
 vae_nb.LatentExplorer(vae, images)"""
     write_notebook(lab_folder / f"{latent_dim}.ipynb", source)
     page = new_page()
     run_all_cells(page, lab(f"{latent_dim}.ipynb"))
     wait_until_run(page)
-    page.locator(".vae-nb-picture").first.scroll_into_view_if_needed()
+    page.locator(".vae-nb-image").first.scroll_into_view_if_needed()
     assert page.locator(".vae-nb-sliders input").count() == 1 + latent_dim
     folded = page.get_by_role("slider", name="z4 (0.0 nats)")
     assert not folded.is_visible()

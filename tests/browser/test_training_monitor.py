@@ -39,18 +39,18 @@ SAVED_TRAINING = (
 
 
 def watched(page, url):
-    """Run a notebook until its curves and its reconstructions were drawn twice."""
+    """Run a notebook until its curves and its reconstructions have been drawn twice."""
     run_all_cells(page, url)
     curves = page.get_by_role("img", name="Loss curves up to epoch")
     curves.wait_for()
     first = curves.get_attribute("alt")
-    pictures = page.locator(".vae-nb-picture")
-    wait_for(lambda: canvas_pixels(pictures).shape[0] > 1, "reconstructions")
-    reconstructions = canvas_pixels(pictures)
+    images = page.locator(".vae-nb-image")
+    wait_for(lambda: canvas_pixels(images).shape[0] > 1, "reconstructions")
+    reconstructions = canvas_pixels(images)
     assert len(set(map(bytes, reconstructions.reshape(-1, 3)))) > 2  # something is drawn
     wait_for(lambda: curves.get_attribute("alt") != first, "newer curves")
     wait_for(
-        lambda: not np.array_equal(canvas_pixels(pictures), reconstructions),
+        lambda: not np.array_equal(canvas_pixels(images), reconstructions),
         "newer reconstructions",
     )
 

@@ -1,4 +1,4 @@
-"""The controls' kernel side, and that both sides speak of the same traits."""
+"""The controls in the kernel; the browser's side uses the same traits."""
 
 import inspect
 import io
@@ -11,7 +11,7 @@ import traitlets
 from PIL import Image
 
 from vae_nb.show import controls
-from vae_nb.show.controls import Button, Choice, Picture, PicturePicker, PlaneMap, Sliders
+from vae_nb.show.controls import Button, Choice, ImagePicker, ImageView, PlaneMap, Sliders
 
 CONTROLS = [
     control
@@ -21,7 +21,7 @@ CONTROLS = [
 
 
 @pytest.mark.parametrize("control", CONTROLS)
-def test_the_browser_reads_and_sets_traits_that_there_are(control):
+def test_the_browser_reads_and_sets_traits_that_exist(control):
     script = str(control._esm)
     traits = {name for name, trait in control.class_traits(sync=True).items() if name[0] != "_"}
     own = traits - set(controls._Control.class_traits())
@@ -42,21 +42,21 @@ def test_every_file_of_the_front_end_is_used():
 @pytest.mark.parametrize(
     ("shape", "scale"), [((64, 64, 3), 5), ((48, 32, 1), 6), ((640, 320, 3), 0.5), ((1, 1, 1), 320)]
 )
-def test_a_picture_is_sent_as_it_is_and_enlarged_by_a_whole_number(shape, scale):
+def test_an_image_is_sent_as_it_is_and_enlarged_by_a_whole_number(shape, scale):
     pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-    picture = Picture(320)
-    picture.show(pixels, "some pixels")
-    sent = np.frombuffer(picture.rgba, np.uint8).reshape(*picture.size, 4)
+    view = ImageView(320)
+    view.show(pixels, "some pixels")
+    sent = np.frombuffer(view.rgba, np.uint8).reshape(*view.size, 4)
     assert np.array_equal(sent[:, :, :3], np.broadcast_to(pixels, (*shape[:2], 3)))
     assert np.all(sent[:, :, 3] == 255)
-    assert (picture.scale, picture.text) == (scale, "some pixels")
-    assert picture.pixels is pixels
+    assert (view.scale, view.text) == (scale, "some pixels")
+    assert view.pixels is pixels
 
 
-def test_a_picture_of_floats_is_rounded():
-    picture = Picture(10)
-    picture.show(np.array([[[0.0], [0.499 / 255], [0.501 / 255], [1.0]]]), "")
-    assert picture.pixels.ravel().tolist() == [0, 0, 1, 255]
+def test_an_image_of_floats_is_rounded():
+    view = ImageView(10)
+    view.show(np.array([[[0.0], [0.499 / 255], [0.501 / 255], [1.0]]]), "")
+    assert view.pixels.ravel().tolist() == [0, 0, 1, 255]
 
 
 def test_sliders_are_arranged_all_unfolded():
@@ -66,27 +66,29 @@ def test_sliders_are_arranged_all_unfolded():
 
 
 @pytest.mark.parametrize("shape", [(8, 8, 3), (80, 40, 1)])
-def test_the_pickers_sheet_has_every_picture_at_its_place(shape):
-    colours = np.arange(0, 240, 6, dtype=np.uint8)  # 40 pictures: two rows
-    pictures = np.broadcast_to(colours[:, None, None, None], (40, *shape))
-    picker = PicturePicker("One", pictures, [f"n{k}" for k in range(40)])
+def test_the_pickers_sheet_has_every_image_at_its_place(shape):
+    grays = np.arange(0, 240, 6, dtype=np.uint8)  # 40 images: two rows
+    images = np.broadcast_to(grays[:, None, None, None], (40, *shape))
+    picker = ImagePicker("One", images, [f"n{k}" for k in range(40)])
     sheet = np.asarray(Image.open(io.BytesIO(picker.sheet)))
     height, width = picker.tile
     assert max(height, width) == 40
     assert height * shape[1] == width * shape[0]
-    for index, colour in enumerate(colours):
+    for index, gray in enumerate(grays):
         row, column = divmod(index, picker.columns)
         tile = sheet[row * height : (row + 1) * height, column * width : (column + 1) * width]
-        assert np.all(tile == colour)
+        assert np.all(tile == gray)
 
 
-def test_choices_that_there_are_not_are_refused_in_words():
-    picker = PicturePicker("First emoji", np.zeros((2, 3, 3, 1), np.uint8), ["a", "b"])
+def test_choices_that_do_not_exist_are_refused_in_words():
+    picker = ImagePicker("First emoji", np.zeros((2, 3, 3, 1), np.uint8), ["a", "b"])
     for value in (2, -1):
-        with pytest.raises(traitlets.TraitError, match=r"is no choice; allowed are \[0, 1\]"):
+        with pytest.raises(traitlets.TraitError, match=r"is not a choice; choose one of \[0, 1\]"):
             picker.value = value
     choice = Choice("Along", ["x", "y"])
-    with pytest.raises(traitlets.TraitError, match=r"'z' is no choice; allowed are \['x', 'y'\]"):
+    with pytest.raises(
+        traitlets.TraitError, match=r"'z' is not a choice; choose one of \['x', 'y'\]"
+    ):
         choice.value = "z"
     assert (picker.value, choice.value) == (0, "x")
 

@@ -19,18 +19,18 @@ from vae_nb.system.errors import FilesError, ModelError
 NAMES = ("1f600_grinning_face", "IMG_1234", "263a_smiling_face", "cafe_au_lait", "a", "b")
 
 
-def make_model(latent_dim=3, image_shape=(12, 8, 3), pictures=6):
-    """An untrained model that tells something, and random pictures."""
+def make_model(latent_dim=3, image_shape=(12, 8, 3), count=6):
+    """Return an untrained model whose decoder reacts to its input, and random images."""
     random = np.random.default_rng(5)
-    pixels = random.integers(0, 256, (pictures, *image_shape), np.uint8)
-    names = NAMES[:pictures] + tuple(f"p{n}" for n in range(pictures - len(NAMES)))
-    images = vae_nb.ImageSet(pixels, names, ("label",) * pictures)
+    pixels = random.integers(0, 256, (count, *image_shape), np.uint8)
+    names = NAMES[:count] + tuple(f"p{n}" for n in range(count - len(NAMES)))
+    images = vae_nb.ImageSet(pixels, names, ("label",) * count)
     layers = [{"units": 7, "activation": "tanh"}]
     config = vae_nb.load_config(
         overrides={"model.latent_dim": latent_dim, "model.encoder_layers": layers}
     )
     vae = vae_nb.VAE(config.model, image_shape, random)
-    vae.parameters *= 3  # an untrained decoder hardly changes with its input
+    vae.parameters *= 3  # otherwise its output changes little with its input
     return vae, images
 
 
@@ -40,12 +40,19 @@ def make_explorer(latent_dim=3, *, rng=None, folder="output/images", **options):
 
 
 def codes_of(vae, images):
-    return vae_nb.encode_set(vae, images)[0].astype(np.float64)
+    return vae_nb.encode_set(vae, images).mean.astype(np.float64)
+
+
+def axes_of(vae, images, along):
+    posteriors = vae_nb.encode_set(vae, images)
+    if along == LATENT:
+        return latent_axes(posteriors)
+    return principal_axes(vae, posteriors)
 
 
 def decoded(vae, z):
-    picture = vae.decode(np.asarray(z)[None])[0].reshape(vae.image_shape)
-    return np.round(255 * picture).astype(np.uint8)
+    image = vae.decode(np.asarray(z)[None])[0].reshape(vae.image_shape)
+    return np.round(255 * image).astype(np.uint8)
 
 
 def move(explorer, index, value):
@@ -56,7 +63,7 @@ def move(explorer, index, value):
 
 
 def silence(vae, dimension):
-    """Let a latent dimension carry nothing: its posterior is the prior for every picture."""
+    """Let a latent dimension carry nothing: its posterior is the prior for every image."""
     for head in (vae.layers["mean"], vae.layers["log_variance"]):
         head.weights[:, dimension] = 0
         head.biases[dimension] = 0
@@ -65,7 +72,7 @@ def silence(vae, dimension):
 # The latent vector
 
 
-def test_starts_at_the_code_of_the_first_picture():
+def test_starts_at_the_code_of_the_first_image():
     explorer, vae, images = make_explorer()
     code = codes_of(vae, images)[0]
     assert np.array_equal(explorer.z, code)
@@ -102,10 +109,10 @@ def test_setting_z_is_exact_and_decodes_once(monkeypatch):
 
 
 @pytest.mark.parametrize("z", [[1.0, 2.0], [[1.0, 2.0, 3.0]], [1.0, np.nan, 2.0], [1, np.inf, 2]])
-def test_a_vector_that_is_none_is_refused_and_changes_nothing(z):
+def test_an_invalid_vector_is_refused_and_changes_nothing(z):
     explorer, _, _ = make_explorer()
     before = explorer.z
-    with pytest.raises(ModelError, match="needed are 3 finite numbers"):
+    with pytest.raises(ModelError, match="must be 3 finite numbers"):
         explorer.z = z
     assert np.array_equal(explorer.z, before)
 
@@ -114,7 +121,7 @@ def test_a_vector_that_is_none_is_refused_and_changes_nothing(z):
 def test_values_that_the_sliders_cannot_have_are_refused_and_change_nothing(values):
     explorer, _, _ = make_explorer()
     before = explorer.z, explorer.sliders.values
-    with pytest.raises(traitlets.TraitError, match="needed are 3 finite numbers"):
+    with pytest.raises(traitlets.TraitError, match="must be 3 finite numbers"):
         explorer.sliders.values = values
     assert np.array_equal(explorer.z, before[0])
     assert explorer.sliders.values == before[1]
@@ -132,6 +139,15 @@ def test_a_browser_that_knew_of_an_older_vector_is_told_the_values(monkeypatch):
     assert sent == ["values"]
 
 
+def test_the_set_is_encoded_once(monkeypatch):
+    vae, images = make_model()
+    calls = []
+    encode = vae.encode
+    monkeypatch.setattr(vae, "encode", lambda x: calls.append(len(x)) or encode(x))
+    vae_nb.LatentExplorer(vae, images)
+    assert calls == [len(images)]
+
+
 def test_z_cannot_be_changed_behind_the_explorers_back():
     explorer, _, _ = make_explorer()
     explorer.z[0] = 17
@@ -145,7 +161,7 @@ def test_sliders_are_ordered_and_named_by_their_nats_and_the_silent_ones_folded(
     vae, images = make_model(4)
     silence(vae, 1)
     kl = vae_nb.kl_per_dimension(vae, images)
-    axes = latent_axes(vae, images)
+    axes = axes_of(vae, images, LATENT)
     order = [int(name.split()[0][1:]) - 1 for name in axes.names]
     assert order[-1] == 1
     assert np.all(np.diff(kl[order]) <= 0)
@@ -157,18 +173,18 @@ def test_sliders_are_ordered_and_named_by_their_nats_and_the_silent_ones_folded(
 
 
 def test_principal_axes_are_those_of_the_codes():
-    vae, images = make_model(4, pictures=40)
-    axes, codes = principal_axes(vae, images), codes_of(vae, images)
-    np.testing.assert_allclose(axes.centre, codes.mean(axis=0), atol=1e-12)
+    vae, images = make_model(4, count=40)
+    axes, codes = axes_of(vae, images, PRINCIPAL), codes_of(vae, images)
+    np.testing.assert_allclose(axes.center, codes.mean(axis=0), atol=1e-12)
     np.testing.assert_allclose(np.cov(axes.coordinates(codes).T, bias=True), np.eye(4), atol=1e-7)
     assert np.linalg.norm(axes.matrix, axis=0) == pytest.approx(
-        np.std((codes - axes.centre) @ (axes.matrix / np.linalg.norm(axes.matrix, axis=0)), axis=0)
+        np.std((codes - axes.center) @ (axes.matrix / np.linalg.norm(axes.matrix, axis=0)), axis=0)
     )
 
 
 def test_the_first_principal_slider_is_the_one_seen_most():
-    vae, images = make_model(5, pictures=40)
-    axes = principal_axes(vae, images)
+    vae, images = make_model(5, count=40)
+    axes = axes_of(vae, images, PRINCIPAL)
     moved = []
     for axis in np.eye(5):
         low, high = (vae.decode(axes.latent(value * axis)[None])[0] for value in (-2, 2))
@@ -177,11 +193,11 @@ def test_the_first_principal_slider_is_the_one_seen_most():
     assert axes.names == [f"p{n} ({m:.0f}% change)" for n, m in enumerate(moved, start=1)]
 
 
-@pytest.mark.parametrize(("latent_dim", "pictures"), [(1, 6), (3, 1), (6, 3)])
-def test_principal_axes_where_codes_do_not_fill_the_space(latent_dim, pictures):
-    vae, images = make_model(latent_dim, pictures=pictures)
-    axes = principal_axes(vae, images)
-    assert axes.telling == min(latent_dim, pictures - 1)
+@pytest.mark.parametrize(("latent_dim", "count"), [(1, 6), (3, 1), (6, 3)])
+def test_principal_axes_where_codes_do_not_fill_the_space(latent_dim, count):
+    vae, images = make_model(latent_dim, count=count)
+    axes = axes_of(vae, images, PRINCIPAL)
+    assert axes.telling == min(latent_dim, count - 1)
     codes = codes_of(vae, images)
     for code in codes:
         np.testing.assert_allclose(axes.latent(axes.coordinates(code)), code, atol=1e-9)
@@ -191,12 +207,12 @@ def test_principal_axes_where_codes_do_not_fill_the_space(latent_dim, pictures):
 
 
 def test_switching_the_axes_keeps_the_vector():
-    explorer, vae, images = make_explorer(4, pictures=20)
-    z, picture = explorer.z, explorer.pixels
+    explorer, vae, images = make_explorer(4, count=20)
+    z, pixels = explorer.z, explorer.pixels
     explorer.along.value = PRINCIPAL
-    axes = principal_axes(vae, images)
+    axes = axes_of(vae, images, PRINCIPAL)
     assert np.array_equal(explorer.z, z)
-    assert np.array_equal(explorer.pixels, picture)
+    assert np.array_equal(explorer.pixels, pixels)
     np.testing.assert_allclose(explorer.sliders.values, axes.coordinates(z))
     move(explorer, 1, 2.5)
     coordinates = axes.coordinates(explorer.z)
@@ -210,7 +226,7 @@ def test_switching_the_axes_keeps_the_vector():
 def test_sliders_reach_every_code(along):
     explorer, vae, images = make_explorer()
     explorer.along.value = along
-    axes = (latent_axes if along == LATENT else principal_axes)(vae, images)
+    axes = axes_of(vae, images, along)
     for (low, high), column in zip(
         explorer.sliders.limits, axes.coordinates(codes_of(vae, images)).T, strict=True
     ):
@@ -292,9 +308,10 @@ def test_a_draw_from_the_prior_is_the_generators():
 
 
 def test_draws_from_the_fitted_density_have_its_moments():
-    vae, images = make_model(2, pictures=20)
+    vae, images = make_model(2, count=20)
     mean_head = vae.layers["mean"].weights
-    mean_head[:, 1] = 2 * mean_head[:, 0]  # two dimensions that say the same, one of them louder
+    # Two dimensions that carry the same, the second at twice the scale.
+    mean_head[:, 1] = 2 * mean_head[:, 0]
     explorer = vae_nb.LatentExplorer(vae, images, np.random.default_rng(0))
     mean, covariance = vae_nb.aggregate_posterior(vae, images)
     draws = []
@@ -318,16 +335,16 @@ def test_the_map_is_a_view_of_the_sliders():
 
 
 @pytest.mark.parametrize("along", [LATENT, PRINCIPAL])
-def test_the_map_shows_each_picture_where_its_code_is(along):
+def test_the_map_shows_each_image_where_its_code_is(along):
     vae, images = make_model(3)
-    colours = np.random.default_rng(0).integers(0, 200, (len(NAMES), 1, 1, 3), np.uint8)
-    images = vae_nb.ImageSet(np.broadcast_to(colours, images.pixels.shape), NAMES, images.labels)
+    colors = np.random.default_rng(0).integers(0, 200, (len(NAMES), 1, 1, 3), np.uint8)
+    images = vae_nb.ImageSet(np.broadcast_to(colors, images.pixels.shape), NAMES, images.labels)
     explorer = vae_nb.LatentExplorer(vae, images)
     explorer.along.value = along
     background = np.asarray(Image.open(io.BytesIO(explorer.map.background)).convert("RGB"))
     height, width, _ = background.shape
     frame, shown = explorer.map.frame, 0
-    for index, colour in enumerate(colours[:, 0, 0]):
+    for index, color in enumerate(colors[:, 0, 0]):
         explorer.first.value = index
         values = explorer.sliders.values[:2]
         parts = [
@@ -337,22 +354,22 @@ def test_the_map_shows_each_picture_where_its_code_is(along):
         assert all(0 < part < 1 for part in parts)
         x = round(width * (frame["left"] + parts[0] * frame["width"]))
         y = round(height * (frame["top"] + (1 - parts[1]) * frame["height"]))
-        shown += np.array_equal(background[y, x], colour)
-    assert shown >= 2  # the others are dots, or covered by a neighbour
+        shown += np.array_equal(background[y, x], color)
+    assert shown >= 2  # the others are dots, or covered by a neighbor
     assert all(name in explorer.map.text for name in explorer.sliders.names[:2])
 
 
-# What is said of the vector
+# The description of the vector
 
 
-def test_the_nearest_training_picture_is_named_and_shown():
+def test_the_nearest_training_image_is_named_and_shown():
     explorer, vae, images = make_explorer()
     codes = codes_of(vae, images)
     explorer.z = codes[2] + 1e-3
     apart = np.linalg.norm(codes[:, None] - codes, axis=2) + 99 * np.eye(len(codes))
-    apart = f"(neighbouring codes are {np.median(apart.min(axis=1)):.1f} apart)"
+    apart = f"(neighboring codes are {np.median(apart.min(axis=1)):.1f} apart)"
     assert f"smiling face, 0.0 away {apart}" in explorer.picture.caption
-    assert "nearest training picture is smiling face" in explorer.picture.text
+    assert "nearest training image is smiling face" in explorer.picture.text
     nearest = np.linalg.norm(codes - (codes[2] + 5), axis=1)
     explorer.z = codes[2] + 5
     assert f"{nearest.min():.1f} away" in explorer.picture.caption
@@ -365,13 +382,13 @@ def test_the_norm_is_compared_with_that_of_the_prior():
     assert f"Norm 0.0; {about} 0% of them less." in explorer.picture.caption
     explorer.z = np.full(16, 3.9386 / 4)  # √2 Γ(8.5) / Γ(8) = 3.9386, a little above the median
     assert f"Norm 3.9; {about} 5" in explorer.picture.caption
-    assert "hardly ever" not in explorer.picture.caption
+    assert "almost never" not in explorer.picture.caption
     explorer.z = np.full(16, 2.0)
     assert f"Norm 8.0; {about} 100% of them less." in explorer.picture.caption
-    assert "The prior hardly ever draws one so far out." in explorer.picture.caption
+    assert "The prior almost never draws one so far out." in explorer.picture.caption
 
 
-def test_the_picture_says_what_was_changed():
+def test_the_image_says_what_was_changed():
     explorer, _, _ = make_explorer(5)
     assert explorer.picture.text.endswith("It is the reconstruction of grinning face.")
     names = [name.split()[0] for name in explorer.sliders.names]
@@ -394,17 +411,17 @@ def test_the_code_line_gives_the_vector_back():
 
 
 def test_names_that_would_be_alike_stay_as_they_are():
-    vae, images = make_model(pictures=3)
+    vae, images = make_model(count=3)
     for names in (("2023_summer", "2024_summer", "a"), ("1f600_", "b", "c")):
         explorer = vae_nb.LatentExplorer(vae, vae_nb.ImageSet(images.pixels, names, images.labels))
         assert explorer.first.names == list(names)
 
 
-def test_draws_and_reset_are_told_to_those_who_do_not_see_them():
+def test_draws_and_reset_are_told_to_readers_who_do_not_see_them():
     explorer, _, _ = make_explorer()
     explorer.prior_button.click()
     nearest = explorer.first.names[explorer._nearest]
-    assert explorer.status.text == f"Drawn. The nearest training picture is {nearest}."
+    assert explorer.status.text == f"Drawn. The nearest training image is {nearest}."
     explorer.reset_button.click()
     assert explorer.status.text.startswith("Back at the first emoji. ")
 
@@ -419,7 +436,7 @@ def test_names_lose_their_code_point_and_nothing_else():
 
 
 @pytest.mark.parametrize("image_shape", [(12, 8, 3), (12, 8, 1), (640, 20, 3)])
-def test_saves_the_picture_enlarged_and_its_vector(image_shape, tmp_path):
+def test_saves_the_image_enlarged_and_its_vector(image_shape, tmp_path):
     folder = tmp_path / "new"
     explorer, vae, _ = make_explorer(folder=folder, image_shape=image_shape)
     explorer.prior_button.click()

@@ -21,13 +21,13 @@ from vae_nb.show.figures.tiles import make_tiles, tile_size
 matplotlib.use("agg")
 
 
-def some_pictures(*shape, seed=0):
-    """Noise: every picture and every pixel is different."""
+def some_images(*shape, seed=0):
+    """Return noise: every image and every pixel is different."""
     return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
 
 
 def some_labels(count, kinds):
-    """Labels in runs, with what a folder may be called."""
+    """Return labels in runs, with names that a folder may have."""
     names = ["_hidden", "a $b$ c", "Ünïcödé" * 9, "日本語", "", "line\nbreak", "100 %"]
     names += [f"label {number}" for number in range(kinds)]
     return [names[number * kinds // count] for number in range(count)]
@@ -43,7 +43,7 @@ def some_columns(epochs, warmup_epochs=0):
 
 
 def some_values(*shape):
-    """Figures of runs; one is missing."""
+    """Return measures of runs; one is missing."""
     values = np.random.default_rng(2).normal(500, 100, shape)
     values[0, 0, 0] = np.nan
     return values
@@ -67,23 +67,23 @@ def some_config(latent, encoder, decoder):
 
 
 def all_figures(count, shape, labels, latent):
-    """Every figure of one set of pictures, by name."""
-    pictures = some_pictures(count, *shape)
-    floats = pictures / 255
+    """Return every figure of one set of images, by name."""
+    images = some_images(count, *shape)
+    floats = images / 255
     kinds = some_labels(count, labels)
     points = np.random.default_rng(1).standard_normal((count, 2))
     points[:, 1] *= latent > 1
     names = [f"z{number + 1}" for number in range(latent)]
-    grid = some_pictures(11 if latent > 1 else 1, 11, *shape)
+    grid = some_images(11 if latent > 1 else 1, 11, *shape)
     values = np.linspace(-2.5, 2.5, 11)
     layers = layer_shapes(some_config(latent, [512, 64], [64, 512]), shape)
     errors = {name: 1e-9 for name, *_ in layers}
     return {
-        "dataset": figures.dataset(pictures, kinds),
+        "dataset": figures.dataset(images, kinds),
         "architecture": figures.architecture(layers),
         "gradient_check": figures.gradient_check({"correct": errors, "bug": errors | {"mean": 0}}),
         "reconstructions": figures.reconstructions(
-            pictures[:18], floats[:18], pictures[-1:], floats[-1:]
+            images[:18], floats[:18], images[-1:], floats[-1:]
         ),
         "latent_space": figures.latent_space(
             [("First two", "z₁", "z₂", points), ("Components", "first", "second", 9 * points)],
@@ -96,11 +96,11 @@ def all_figures(count, shape, labels, latent):
             grid, values, values[: len(grid)], "first latent dimension z₁", "second one z₂"
         ),
         "latent_strips": figures.latent_strips(
-            some_pictures(latent, 7, *shape), np.linspace(-3, 3, 7), names
+            some_images(latent, 7, *shape), np.linspace(-3, 3, 7), names
         ),
         "interpolation": figures.interpolation(grid[:3], ["grinning → 日本 $"] * min(3, len(grid))),
-        "image_grid": figures.image_grid(pictures[:30], title="Samples from the prior"),
-        "picture_grid_titles": figures.image_grid(floats[:5], titles=["a $long$ title " * 3] * 5)
+        "image_grid": figures.image_grid(images[:30], title="Samples from the prior"),
+        "image_grid_titles": figures.image_grid(floats[:5], titles=["a $long$ title " * 3] * 5)
         if count >= 5
         else figures.image_grid(floats, 1, "Two", ["日", "_"]),
         "image_table": figures.image_table(
@@ -127,9 +127,9 @@ def all_figures(count, shape, labels, latent):
 
 SETS = {
     "emojis": (160, (64, 64, 3), 16, 16),
-    "grey, not square": (30, (48, 32, 1), 4, 2),
+    "gray, not square": (30, (48, 32, 1), 4, 2),
     "tiny": (2, (8, 8, 3), 1, 1),
-    "large pictures": (10, (256, 200, 3), 2, 64),
+    "large images": (10, (256, 200, 3), 2, 64),
     "many, 100 labels": (1377, (16, 16, 3), 100, 33),
 }
 
@@ -140,7 +140,7 @@ def every(request):
 
 
 def rendered(figure):
-    """The figure's pixels on the screen, (height, width, 3)."""
+    """Return the figure's pixels on the screen, (height, width, 3)."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return np.array(canvas.buffer_rgba())[..., :3]  # a copy: the canvas goes
@@ -153,7 +153,7 @@ def saved(figure, **options):
 
 
 def places(canvas, tile):
-    """Where exactly these pixels are found: list of (x, y) of the top left."""
+    """Find exactly these pixels: return a list of (x, y) of the top left."""
     height, width, _ = tile.shape
     rows, columns = canvas.shape[0] - height + 1, canvas.shape[1] - width + 1
     candidates = np.ones((rows, columns), bool)
@@ -166,9 +166,9 @@ def places(canvas, tile):
     ]
 
 
-def enlarged(picture, scale):
-    """A picture for the screen, each pixel as a square."""
-    return np.broadcast_to(picture, (*picture.shape[:2], 3)).repeat(scale, 0).repeat(scale, 1)
+def enlarged(image, scale):
+    """Enlarge an image for the screen: each pixel is a square."""
+    return np.broadcast_to(image, (*image.shape[:2], 3)).repeat(scale, 0).repeat(scale, 1)
 
 
 def texts(figure):
@@ -184,7 +184,7 @@ def test_nothing_is_outside_the_canvas(every):
     for name, figure in every.items():
         canvas = FigureCanvasAgg(figure)
         canvas.draw()
-        box = figure.get_tightbbox(canvas.get_renderer())  # around all that is drawn, in inches
+        box = figure.get_tightbbox(canvas.get_renderer())  # around everything drawn, in inches
         edges = np.array([*box.min, *(figure.get_size_inches() - box.max)]) * figure.dpi
         assert np.all(edges > -0.1), (name, edges)
 
@@ -200,8 +200,8 @@ def test_text_is_large_enough_at_half_size(every):
 @pytest.mark.parametrize("shape", [(64, 64, 3), (16, 16, 1), (48, 32, 1), (28, 28, 3), (5, 9, 3)])
 @pytest.mark.parametrize("count", [1, 12])
 def test_pixels_are_even(shape, count):
-    pictures = some_pictures(count, *shape)
-    figure = figures.image_grid(pictures, title="Title")
+    images = some_images(count, *shape)
+    figure = figures.image_grid(images, title="Title")
     size = 128 if count <= 7 else 64
     for canvas, screen in (
         (rendered(figure), 1),
@@ -209,41 +209,41 @@ def test_pixels_are_even(shape, count):
         (saved(figure, bbox_inches="tight"), 1),  # as a notebook shows it
         (saved(figure, dpi=200), 2),
     ):
-        for picture in pictures:
-            assert len(places(canvas, enlarged(picture, screen * (size // max(shape))))) == 1
+        for image in images:
+            assert len(places(canvas, enlarged(image, screen * (size // max(shape))))) == 1
 
 
-def test_floats_are_the_pixels_of_the_same_picture():
-    pictures = some_pictures(3, 16, 16, 3)
-    as_floats = rendered(figures.image_grid((pictures / 255).astype(np.float32)))
-    np.testing.assert_array_equal(as_floats, rendered(figures.image_grid(pictures)))
+def test_floats_are_the_pixels_of_the_same_image():
+    images = some_images(3, 16, 16, 3)
+    as_floats = rendered(figures.image_grid((images / 255).astype(np.float32)))
+    np.testing.assert_array_equal(as_floats, rendered(figures.image_grid(images)))
 
 
-def test_large_pictures_are_resampled():
-    picture = some_pictures(256, 200, 3)
-    expected = Image.fromarray(picture).resize((100, 128), Image.Resampling.LANCZOS)
-    canvas = rendered(figures.image_grid(picture[None]))
+def test_large_images_are_resampled():
+    image = some_images(256, 200, 3)
+    expected = Image.fromarray(image).resize((100, 128), Image.Resampling.LANCZOS)
+    canvas = rendered(figures.image_grid(image[None]))
     assert len(places(canvas, np.asarray(expected))) == 1
 
 
 def test_dataset_shows_all_of_a_small_set_in_rows_by_label():
-    pictures = some_pictures(9, 64, 64, 3)
-    figure = figures.dataset(pictures, ["b", "a"] * 4 + ["b"])
+    images = some_images(9, 64, 64, 3)
+    figure = figures.dataset(images, ["b", "a"] * 4 + ["b"])
     canvas = rendered(figure)
-    (corners,) = zip(*(places(canvas, enlarged(picture, 2)) for picture in pictures), strict=True)
+    (corners,) = zip(*(places(canvas, enlarged(image, 2)) for image in images), strict=True)
     rows = [y for _, y in corners]
     assert len({*rows[::2]}) == len({*rows[1::2]}) == 1  # a row for each label
-    assert rows[0] < rows[1]  # in the order of their first picture
-    assert {"9 pictures, 2 labels", "a", "b"} <= {*texts(figure)}
+    assert rows[0] < rows[1]  # in the order of their first image
+    assert {"9 images, 2 labels", "a", "b"} <= {*texts(figure)}
 
 
 def test_dataset_says_what_it_leaves_out():
-    pictures = some_pictures(1377, 2, 2, 3)
-    assert "280 of 1377 pictures, 1 label" in texts(figures.dataset(pictures, ["x"] * 1377))
+    images = some_images(1377, 2, 2, 3)
+    assert "280 of 1377 images, 1 label" in texts(figures.dataset(images, ["x"] * 1377))
     labels = [f"{number % 100:02}" for number in range(1377)]
-    assert "280 of 1377 pictures, 20 of 100 labels" in texts(figures.dataset(pictures, labels))
+    assert "280 of 1377 images, 20 of 100 labels" in texts(figures.dataset(images, labels))
     labels = ["rare", *["frequent"] * 1376]
-    assert {"267 of 1377 pictures, 2 labels", "rare"} <= {*texts(figures.dataset(pictures, labels))}
+    assert {"267 of 1377 images, 2 labels", "rare"} <= {*texts(figures.dataset(images, labels))}
 
 
 def test_architecture_counts_parameters():
@@ -266,21 +266,21 @@ def test_gradient_check_draws_zero_at_the_left_end():
 
 
 def test_reconstructions_are_directly_below_their_originals():
-    train, held_out = some_pictures(14, 64, 64, 3), some_pictures(2, 64, 64, 3, seed=1)
+    train, held_out = some_images(14, 64, 64, 3), some_images(2, 64, 64, 3, seed=1)
     figure = figures.reconstructions(train, 255 - train, held_out, 255 - held_out)
     canvas = rendered(figure)
     bottom = 0
-    for picture in (*train, *held_out):
-        ((x, y),) = places(canvas, picture)
-        assert places(canvas, 255 - picture) == [(x, y + 64 + GAP)]
+    for image in (*train, *held_out):
+        ((x, y),) = places(canvas, image)
+        assert places(canvas, 255 - image) == [(x, y + 64 + GAP)]
         bottom = max(bottom, y)
     assert places(canvas, held_out[0])[0][1] == bottom
     assert sum(text.startswith(("Training", "Held-out")) for text in texts(figure)) == 2
 
 
-def test_reconstructions_without_held_out_pictures():
-    pictures = some_pictures(2, 8, 8, 1)
-    figure = figures.reconstructions(pictures, pictures, pictures[:0], pictures[:0])
+def test_reconstructions_without_held_out_images():
+    images = some_images(2, 8, 8, 1)
+    figure = figures.reconstructions(images, images, images[:0], images[:0])
     assert not any(text.startswith("Held-out") for text in texts(figure))
 
 
@@ -290,40 +290,40 @@ def test_thumbnails_do_not_overlap_and_leave_no_room():
     chosen = without_overlap(corners, size)
     covers = np.all(np.abs(corners[:, None] - corners[chosen]) < size, axis=-1)  # (n, chosen)
     assert np.all(covers[chosen].sum(axis=1) == 1)  # each by itself alone
-    assert np.all(covers.any(axis=1))  # whoever is left out had no room
+    assert np.all(covers.any(axis=1))  # the others had no room
     assert len(chosen) > 20
 
 
-def test_latent_space_draws_each_picture_once_in_each_panel():
-    pictures = some_pictures(60, 20, 10, 3)
+def test_latent_space_draws_each_image_once_in_each_panel():
+    images = some_images(60, 20, 10, 3)
     points = np.random.default_rng(0).standard_normal((60, 2))
-    figure = figures.latent_space([("t", "x", "y", points)], pictures, ["a"] * 60)
+    figure = figures.latent_space([("t", "x", "y", points)], images, ["a"] * 60)
     canvas = rendered(figure)
-    whole = [len(places(canvas, enlarged(picture, 2))) for picture in pictures]
+    whole = [len(places(canvas, enlarged(image, 2))) for image in images]
     (dots,) = (axes.collections[0] for axes in figure.axes if axes.collections)
     assert max(whole) == 1
     assert sum(whole) + len(dots.get_offsets()) == 60
     assert sum(whole) > 20
 
 
-def test_latent_space_puts_pictures_where_their_points_are():
-    pictures = some_pictures(3, 40, 40, 3)
+def test_latent_space_puts_images_where_their_points_are():
+    images = some_images(3, 40, 40, 3)
     points = np.array([[0, 0], [1, 0], [0, 2.0]])
-    figure = figures.latent_space([("t", "x", "y", points)], pictures, ["a", "b", "b"])
+    figure = figures.latent_space([("t", "x", "y", points)], images, ["a", "b", "b"])
     canvas = rendered(figure)
     axes = figure.axes[1]
-    for picture, point in zip(pictures, points, strict=True):
-        ((x, y),) = places(canvas, picture)
+    for image, point in zip(images, points, strict=True):
+        ((x, y),) = places(canvas, image)
         expected_x, expected_y = axes.transData.transform(point)
         assert abs(x + 20 - expected_x) <= 1
         assert abs(len(canvas) - y - 20 - expected_y) <= 1
 
 
-def test_latent_space_colours_the_most_frequent_labels():
+def test_latent_space_colors_the_most_frequent_labels():
     labels = [f"label {number}" for number in range(12) for _ in range(number + 1)]
-    pictures = some_pictures(len(labels), 8, 8, 3)
+    images = some_images(len(labels), 8, 8, 3)
     points = np.random.default_rng(0).standard_normal((len(labels), 2))
-    figure = figures.latent_space([("t", "x", "y", points)], pictures, labels)
+    figure = figures.latent_space([("t", "x", "y", points)], images, labels)
     entries = [text.get_text() for text in figure.legends[0].get_texts()]
     assert entries == [f"label {number}" for number in range(11, 3, -1)] + ["other labels"]
 
@@ -344,7 +344,7 @@ def test_loss_curves_survive_the_first_epochs():
     marks = {line.get_label(): line.get_xdata()[0] for line in figure.axes[2].lines}
     assert marks["KL warm-up ends"] == 10
     assert marks["saved epoch"] == 90
-    assert "entropy of the pictures" not in [line.get_label() for line in figure.axes[1].lines]
+    assert "entropy of the images" not in [line.get_label() for line in figure.axes[1].lines]
 
 
 @pytest.mark.parametrize("epochs", [1, 2])
@@ -356,7 +356,7 @@ def test_loss_curves_of_a_short_training(epochs):
 @pytest.mark.parametrize("shape", [(64, 64, 3), (32, 8, 1), (8, 32, 1)])
 @pytest.mark.parametrize("steps", [3, 11, 40])
 def test_traversal_is_seamless_and_its_coordinates_can_be_read(shape, steps):
-    grid = some_pictures(2, steps, *shape)
+    grid = some_images(2, steps, *shape)
     values = np.linspace(-2.5, 2.5, steps)
     figure = figures.latent_traversal(grid, values, [-1, 1], "x", "y")
     axes = figure.axes[-1]
@@ -375,7 +375,7 @@ def test_traversal_is_seamless_and_its_coordinates_can_be_read(shape, steps):
 
 
 def test_interpolation_frames_the_ends():
-    grid = some_pictures(2, 5, 64, 64, 3)
+    grid = some_images(2, 5, 64, 64, 3)
     figure = figures.interpolation(grid, ["latent", "pixels"])
     canvas = rendered(figure)
     frame = [213, 94, 0]
@@ -387,12 +387,12 @@ def test_interpolation_frames_the_ends():
     assert {"latent", "pixels", "0.00", "0.25", "1.00"} <= {*texts(figure)}
 
 
-def test_titles_of_a_grid_are_below_their_pictures():
-    pictures = some_pictures(4, 64, 64, 3)
-    figure = figures.image_grid(pictures, 2, titles=["a", "b", "c", "a very long title"])
+def test_titles_of_a_grid_are_below_their_images():
+    images = some_images(4, 64, 64, 3)
+    figure = figures.image_grid(images, 2, titles=["a", "b", "c", "a very long title"])
     canvas = rendered(figure)
-    for picture, text in zip(pictures, figure.axes[-1].texts, strict=True):
-        ((x, y),) = places(canvas, enlarged(picture, 2))
+    for image, text in zip(images, figure.axes[-1].texts, strict=True):
+        ((x, y),) = places(canvas, enlarged(image, 2))
         box = text.get_window_extent()
         assert abs((box.x0 + box.x1) / 2 - (x + 64)) <= 1
         assert y + 128 <= len(canvas) - box.y1 <= y + 140
@@ -400,16 +400,16 @@ def test_titles_of_a_grid_are_below_their_pictures():
 
 def test_sliders_show_every_value():
     z = np.linspace(-3.5, 3.5, 64)
-    figure = figures.sliders(some_pictures(64, 64, 3), z, [f"z{i}" for i in range(64)])
+    figure = figures.sliders(some_images(64, 64, 3), z, [f"z{i}" for i in range(64)])
     assert {"z0", "z63", "−3.50", "3.50"} <= {*texts(figure)}
-    assert len(places(rendered(figure), enlarged(some_pictures(64, 64, 3), 5))) == 1
+    assert len(places(rendered(figure), enlarged(some_images(64, 64, 3), 5))) == 1
 
 
 @pytest.mark.parametrize("shape", [(64, 64, 3), (48, 32, 1)])
-def test_a_film_shows_each_picture_enlarged_in_its_place(shape):
-    pictures = some_pictures(4, 5, *shape)  # (frames, pictures, height, width, channels)
-    frames = figures.film(pictures, columns=3)
-    tiles = make_tiles(pictures, 128)
+def test_a_film_shows_each_image_enlarged_in_its_place(shape):
+    images = some_images(4, 5, *shape)  # (frames, images, height, width, channels)
+    frames = figures.film(images, columns=3)
+    tiles = make_tiles(images, 128)
     height, width = tiles.shape[2:4]
     gap = GAP
     assert frames.dtype == np.uint8
@@ -418,7 +418,7 @@ def test_a_film_shows_each_picture_enlarged_in_its_place(shape):
         for number, tile in enumerate(row):
             y, x = (number // 3) * (height + gap), (number % 3) * (width + gap)
             assert np.array_equal(frame[y : y + height, x : x + width], tile)
-        assert np.all(frame[height + gap :, 2 * (width + gap) :] == 255)  # no sixth picture
+        assert np.all(frame[height + gap :, 2 * (width + gap) :] == 255)  # no sixth image
 
 
 def test_dots_of_a_sweep_are_where_their_values_are():
@@ -436,7 +436,7 @@ def test_dots_of_a_sweep_are_where_their_values_are():
         (False, "s", 0.0): 3.0,
         (False, "|", 0.0): 2.0,  # the mean
         (False, "o", 1.0): 2.0,
-        (False, "|", 1.0): 2.0,  # of those that are there
+        (False, "|", 1.0): 2.0,  # of the seeds that ran
         (True, "o", 1.0): 7.0,
         (True, "s", 1.0): 8.0,
         (True, "|", 1.0): 7.5,

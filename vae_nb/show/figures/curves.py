@@ -1,9 +1,13 @@
 """The figure of a training's losses."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike, NDArray
 
 from vae_nb.show.figures.paper import (
     BLACK,
@@ -16,8 +20,10 @@ from vae_nb.show.figures.paper import (
 )
 
 
-def loss_curves(columns, saved_epoch, entropy=None):
-    """The losses of a training: total, reconstruction and KL.
+def loss_curves(
+    columns: Mapping[str, ArrayLike], saved_epoch: int, entropy: float | None = None
+) -> Figure:
+    """Draw the losses of a training: total, reconstruction and KL.
 
     Parameters
     ----------
@@ -26,46 +32,57 @@ def loss_curves(columns, saved_epoch, entropy=None):
     saved_epoch : int
         Counted from 1.
     entropy : float or None
-        The entropy of the pictures themselves, in nats per image: no reconstruction loss can be
-        below.
+        The entropy of the images themselves, in nats per image. No reconstruction loss can be
+        below it.
 
     Returns
     -------
     Figure
     """
-    epochs, kl_weight = np.asarray(columns["epoch"]), np.asarray(columns["kl_weight"])
-    marks = []
-    warm = epochs[np.argmax(kl_weight == kl_weight[-1])]
-    if epochs[0] < warm < epochs[-1]:
-        marks.append((warm, BLACK, "KL warm-up ends"))
-    if saved_epoch != epochs[-1]:
-        marks.append((saved_epoch, BLUISH_GREEN, "saved epoch"))
-    after_start = slice(math.ceil(len(epochs) / 20) if len(epochs) > 1 else 0, None)
+    epochs = np.asarray(columns["epoch"])
+    marks = _marked_epochs(epochs, np.asarray(columns["kl_weight"]), saved_epoch)
+    # The first epochs may be far above all others. The limits ignore them, and their curve leaves
+    # at the top.
+    ignored = math.ceil(len(epochs) / 20) if len(epochs) > 1 else 0
     # A line of one point cannot be seen.
-    style = {"marker": "o" if len(epochs) == 1 else "", "linewidth": 2}
+    style: dict[str, Any] = {"marker": "o" if len(epochs) == 1 else "", "linewidth": 2}
+
     figure, _ = make_figure(1100, 400)
     for number, part in enumerate(("total", "reconstruction", "kl")):
         axes = add_axes(figure, 100 + 362 * number, 48, 256, 270)
-        training, held_out = (np.asarray(columns[f"{s}_{part}"]) for s in ("train", "validation"))
+        training = np.asarray(columns[f"train_{part}"])
+        held_out = np.asarray(columns[f"validation_{part}"])
         axes.plot(epochs, training, color=BLUE, label="training", **style)
         axes.plot(epochs, held_out, color=VERMILLION, linestyle="--", label="held-out", **style)
-        for epoch, colour, name in marks:
-            axes.axvline(epoch, color=colour, linestyle="-.", label=name)
+        for epoch, color, name in marks:
+            axes.axvline(epoch, color=color, linestyle="-.", label=name)
         low = min(training.min(), held_out.min())
-        high = max(training[after_start].max(), held_out[after_start].max())
+        high = max(training[ignored:].max(), held_out[ignored:].max())
         if entropy is not None and part == "reconstruction":
-            label = "entropy of the pictures"
+            label = "entropy of the images"
             axes.axhline(entropy, color=BLACK, linestyle=":", linewidth=2, label=label)
             low = min(low, entropy)
         margin = 0.05 * (high - low) or 1.0
-        # The first epochs may be far above all others: their curve leaves at the top.
         axes.set(ylim=(low - margin, high + margin), xlim=(epochs[0] - 0.5, epochs[-1] + 0.5))
         axes.set(title="KL divergence" if part == "kl" else part)
         axes.set(xlabel="epoch", ylabel="nats per image")
         axes.ticklabel_format(axis="y", useOffset=False, style="plain")
         axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True, min_n_ticks=1))
         axes.yaxis.set_major_locator(MaxNLocator(nbins=6))
-    # The plot of the reconstruction has all that the others have.
+    # The panel of the reconstruction has every line that the others have.
     handles, _ = figure.axes[2].get_legend_handles_labels()
     add_legend(figure, handles, columns=len(handles))
     return figure
+
+
+def _marked_epochs(
+    epochs: NDArray, kl_weights: NDArray, saved_epoch: int
+) -> list[tuple[int, str, str]]:
+    """Return (epoch, color, name) of each vertical line."""
+    marks = []
+    first_at_full_weight = epochs[np.argmax(kl_weights == kl_weights[-1])]
+    if epochs[0] < first_at_full_weight < epochs[-1]:
+        marks.append((first_at_full_weight, BLACK, "KL warm-up ends"))
+    if saved_epoch != epochs[-1]:
+        marks.append((saved_epoch, BLUISH_GREEN, "saved epoch"))
+    return marks

@@ -2,9 +2,12 @@
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from vae_nb.show.figures.paper import (
     GAP,
@@ -15,65 +18,89 @@ from vae_nb.show.figures.paper import (
     widest,
     write,
 )
-from vae_nb.show.figures.tiles import MAX_COLUMNS, in_rows, joined, make_tiles, montage, tile_size
+from vae_nb.show.figures.tiles import (
+    MAX_COLUMNS,
+    Block,
+    in_rows,
+    joined,
+    make_tiles,
+    montage,
+    tile_size,
+)
 
 DATASET_COLUMNS = 14
-
-
 DATASET_ROWS = 20
+FRAME = 2  # pixels
 
 
-FRAME = 2
+def dataset(images: NDArray, labels: Sequence[str]) -> Figure:
+    """Draw a set of images, in rows by label.
 
-
-def dataset(pictures, labels):
-    """A set of pictures, in rows by label.
-
-    A large set is shown in part: at most 20 rows, shared out among the labels.
+    Of a large set, only a part is shown: at most 20 rows, shared out among the labels.
 
     Parameters
     ----------
-    pictures : ndarray, shape (n, height, width, channels)
+    images : ndarray, shape (n, height, width, channels)
     labels : sequence of str, shape (n,)
 
     Returns
     -------
     Figure
     """
-    labels = np.asarray(labels)
-    counts = Counter(labels.tolist())  # in the order of their first picture
+    label_of_image = np.asarray(labels)
+    counts = Counter(label_of_image.tolist())  # in the order of their first image
     columns = min(DATASET_COLUMNS, max(counts.values()))
     needed = np.array([math.ceil(count / columns) for count in counts.values()])
-    rows = np.zeros(len(counts), int)
-    for _ in range(min(DATASET_ROWS, needed.sum())):  # the next row to whoever has fewest so far
-        rows[np.argmin(np.where(rows < needed, rows, DATASET_ROWS))] += 1
+    rows = _share_out_rows(needed)
 
     size = tile_size(rows.sum(), columns)
-    parts, names, shown = [], [], 0
+    parts = []
+    row_names = []
+    shown = 0
     for label, label_rows in zip(counts, rows, strict=True):
-        if label_rows:
-            indices = np.flatnonzero(labels == label)[: label_rows * columns]
-            parts.append(in_rows(make_tiles(pictures[indices], size), columns))
-            names += [drawable(label)] + [""] * (label_rows - 1)
-            shown += len(indices)
-    heading = _some_of(shown, len(labels), "picture")
-    heading += ", " + _some_of(np.count_nonzero(rows), len(counts), "label")
-    return montage([(heading, np.concatenate(parts), names)])
+        if label_rows == 0:
+            continue
+        indices = np.flatnonzero(label_of_image == label)[: label_rows * columns]
+        parts.append(in_rows(make_tiles(images[indices], size), columns))
+        row_names += [drawable(label)] + [""] * (label_rows - 1)
+        shown += len(indices)
+    shown_labels = int(np.count_nonzero(rows))
+    heading = (
+        f"{_some_of(shown, len(label_of_image), 'image')}, "
+        f"{_some_of(shown_labels, len(counts), 'label')}"
+    )
+    return montage([Block(heading, np.concatenate(parts), row_names)])
 
 
-def _some_of(some, count, noun):
+def _share_out_rows(needed: NDArray) -> NDArray:
+    """Return how many rows each label gets: the next one goes to the label with the fewest."""
+    rows = np.zeros(len(needed), int)
+    for _ in range(min(DATASET_ROWS, needed.sum())):
+        unfinished = np.flatnonzero(rows < needed)
+        rows[unfinished[np.argmin(rows[unfinished])]] += 1
+    return rows
+
+
+def _some_of(some: int, count: int, noun: str) -> str:
+    """Return "3 labels", or "2 of 3 labels"."""
     plural = noun if count == 1 else f"{noun}s"
     return f"{count} {plural}" if some == count else f"{some} of {count} {plural}"
 
 
-def reconstructions(train, train_reconstructed, held_out, held_out_reconstructed):
-    """Pictures with what the VAE makes of them directly below.
+def reconstructions(
+    train: NDArray,
+    train_reconstructed: NDArray,
+    held_out: NDArray,
+    held_out_reconstructed: NDArray,
+) -> Figure:
+    """Draw images with their reconstructions directly below.
+
+    All are shown, 12 in a row.
 
     Parameters
     ----------
     train, train_reconstructed : ndarray, shape (n, height, width, channels)
     held_out, held_out_reconstructed : ndarray, shape (m, height, width, channels)
-        All are shown, 12 in a row.
 
     Returns
     -------
@@ -83,46 +110,54 @@ def reconstructions(train, train_reconstructed, held_out, held_out_reconstructed
     size = tile_size(2 * math.ceil((len(train) + len(held_out)) / columns), columns)
     blocks = []
     for heading, originals, reconstructed in (
-        ("Training pictures", train, train_reconstructed),
-        ("Held-out pictures, never trained on", held_out, held_out_reconstructed),
+        ("Training images", train, train_reconstructed),
+        ("Held-out images, never trained on", held_out, held_out_reconstructed),
     ):
-        rows = (in_rows(make_tiles(part, size), columns) for part in (originals, reconstructed))
-        for number, pair in enumerate(zip(*rows, strict=True)):
-            above = "" if number else heading
-            blocks.append((above, np.stack(pair), ["original", "reconstruction"]))
+        upper_rows = in_rows(make_tiles(originals, size), columns)
+        lower_rows = in_rows(make_tiles(reconstructed, size), columns)
+        for number, (upper, lower) in enumerate(zip(upper_rows, lower_rows, strict=True)):
+            heading_above = heading if number == 0 else ""
+            pair = np.stack([upper, lower])
+            blocks.append(Block(heading_above, pair, ["original", "reconstruction"]))
     return montage(blocks)
 
 
-def interpolation(pictures, row_names):
-    """Pictures on the way from one to another, the ends framed.
+def interpolation(images: NDArray, row_names: Sequence[str]) -> Figure:
+    """Draw images on the way from one to another, the ends framed.
 
     Parameters
     ----------
-    pictures : ndarray, shape (rows, steps, height, width, channels)
+    images : ndarray, shape (rows, steps, height, width, channels)
     row_names : sequence of str, shape (rows,)
 
     Returns
     -------
     Figure
     """
-    tiles = make_tiles(pictures, tile_size(*np.shape(pictures)[:2]))
-    beside = ((0, 0), (0, 0), (FRAME, FRAME), (FRAME, FRAME), (0, 0))
-    framed = np.pad(tiles, beside, constant_values=255)
+    rows, steps = np.shape(images)[:2]
+    tiles = make_tiles(images, tile_size(rows, steps))
+    padding = ((0, 0), (0, 0), (FRAME, FRAME), (FRAME, FRAME), (0, 0))
+    framed = np.pad(tiles, padding, constant_values=255)
     framed[:, [0, -1]] = 255 * np.array(to_rgb(VERMILLION))
     framed[:, :, FRAME:-FRAME, FRAME:-FRAME] = tiles
     names = [drawable(name, longest=40) for name in row_names]
-    weights = coordinate_names(np.linspace(0, 1, tiles.shape[1]))
-    return montage([("", framed, names)], GAP, weights, "weight t of the right-hand end")
+    weights = coordinate_names(np.linspace(0, 1, steps))
+    return montage([Block("", framed, names)], GAP, weights, "weight t of the right-hand end")
 
 
-def image_grid(pictures, columns=MAX_COLUMNS, title="", titles=()):
-    """Pictures in rows, for example samples from the prior.
+def image_grid(
+    images: NDArray,
+    columns: int = MAX_COLUMNS,
+    title: str = "",
+    titles: Sequence[str] = (),
+) -> Figure:
+    """Draw images in rows, for example samples from the prior.
 
     Parameters
     ----------
-    pictures : ndarray, shape (n, height, width, channels)
+    images : ndarray, shape (n, height, width, channels)
     columns : int
-        At most so many in a row; fewer where wide titles leave no room.
+        The most images in a row; there are fewer if wide titles leave no room.
     title : str
         Above all of them.
     titles : sequence of str, shape (n,) or (0,)
@@ -133,28 +168,35 @@ def image_grid(pictures, columns=MAX_COLUMNS, title="", titles=()):
     Figure
     """
     titles = [drawable(name) for name in titles]
-    columns = min(columns, len(pictures), max(1, 1100 // (widest(titles) + 12)))
-    tiles = make_tiles(pictures, tile_size(math.ceil(len(pictures) / columns), columns))
-    _, height, width, _ = tiles.shape
+    title_width = widest(titles)
+    columns = min(columns, len(images), max(1, 1100 // (title_width + 12)))
+    tiles = make_tiles(images, tile_size(math.ceil(len(images) / columns), columns))
+    image_height, image_width = tiles.shape[1:3]
     if titles:  # room for a title makes a tile larger
-        beside = max(0, math.ceil((widest(titles) + 8 - width) / 2))
+        beside = max(0, math.ceil((title_width + 8 - image_width) / 2))
         padding = ((0, 0), (0, LINE + 4), (beside, beside), (0, 0))
         tiles = np.pad(tiles, padding, constant_values=255)
-    figure = montage([(title, in_rows(tiles, columns), ())])
+    tile_height, tile_width = tiles.shape[1:3]
+    figure = montage([Block(title, in_rows(tiles, columns))])
     for number, name in enumerate(titles):
         row, column = divmod(number, columns)
-        x = column * (tiles.shape[2] + GAP) + tiles.shape[2] / 2
-        y = row * (tiles.shape[1] + GAP) + height + 2
+        x = column * (tile_width + GAP) + tile_width / 2
+        y = row * (tile_height + GAP) + image_height + 2
         write(figure.axes[-1], x, y, name, va="top")
     return figure
 
 
-def image_table(pictures, row_names, column_names=(), title=""):
-    """Pictures in rows, and columns, that have names.
+def image_table(
+    images: NDArray,
+    row_names: Sequence[str],
+    column_names: Sequence[str] = (),
+    title: str = "",
+) -> Figure:
+    """Draw images in rows and columns that have names.
 
     Parameters
     ----------
-    pictures : ndarray, shape (rows, columns, height, width, channels)
+    images : ndarray, shape (rows, columns, height, width, channels)
     row_names : sequence of str, shape (rows,)
     column_names : sequence of str, shape (columns,) or (0,)
     title : str
@@ -166,24 +208,27 @@ def image_table(pictures, row_names, column_names=(), title=""):
     """
     row_names = [drawable(name) for name in row_names]
     column_names = [drawable(name) for name in column_names]
-    tiles = make_tiles(pictures, tile_size(*np.shape(pictures)[:2]))
+    rows, columns = np.shape(images)[:2]
+    tiles = make_tiles(images, tile_size(rows, columns))
     beside = max(0, math.ceil((widest(column_names) + 8 - tiles.shape[3]) / 2))
     tiles = np.pad(tiles, ((0, 0), (0, 0), (0, 0), (beside, beside), (0, 0)), constant_values=255)
-    return montage([(title, tiles, row_names)], GAP, column_names)
+    return montage([Block(title, tiles, row_names)], GAP, column_names)
 
 
-def film(pictures, columns=1):
-    """The frames of an animation, several pictures in each.
+def film(images: NDArray, columns: int = 1) -> NDArray[np.uint8]:
+    """Return the frames of an animation, with several images in each.
 
     Parameters
     ----------
-    pictures : ndarray, shape (frames, n, height, width, channels)
+    images : ndarray, shape (frames, n, height, width, channels)
     columns : int
-        Of the n pictures, so many are in a row.
+        How many of the n images are in a row.
 
     Returns
     -------
     ndarray of uint8, shape (frames, frame height, frame width, 3)
     """
-    size = tile_size(math.ceil(np.shape(pictures)[1] / columns), columns)
-    return np.stack([joined(in_rows(make_tiles(some, size), columns), GAP) for some in pictures])
+    rows = math.ceil(np.shape(images)[1] / columns)
+    size = tile_size(rows, columns)
+    frames = [joined(in_rows(make_tiles(frame, size), columns), GAP) for frame in images]
+    return np.stack(frames)

@@ -2,12 +2,16 @@
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike, NDArray
 
 from vae_nb.show.figures.images import FRAME
 from vae_nb.show.figures.paper import (
@@ -29,64 +33,70 @@ from vae_nb.show.figures.paper import (
     widest,
     write,
 )
-from vae_nb.show.figures.tiles import make_tiles, montage, tile_size
+from vae_nb.show.figures.tiles import Block, make_tiles, montage, tile_size
 
 PANEL = 480
-
-
 THUMBNAIL = 40
+LEGEND_COLUMNS = 4
 
 
-def latent_space(planes, pictures, labels):
-    """Where pictures lie in planes through the latent space.
+def latent_space(
+    planes: Sequence[tuple[str, str, str, ArrayLike]], images: NDArray, labels: Sequence[str]
+) -> Figure:
+    """Draw where images lie in planes through the latent space.
 
-    As many pictures as have room are thumbnails, the others dots.
+    Images are thumbnails as long as there is room for them; the others are dots.
 
     Parameters
     ----------
-    planes : list of tuple
-        (title, xlabel, ylabel, points) with points of shape (n, 2): a panel each.
-    pictures : ndarray, shape (n, height, width, channels)
+    planes : sequence of tuple
+        (title, xlabel, ylabel, points) of each panel; points have the shape (n, 2).
+    images : ndarray, shape (n, height, width, channels)
     labels : sequence of str, shape (n,)
-        The most frequent have colours of their own, with a legend if there are several.
+        The most frequent ones have colors of their own. There is a legend if there are several.
 
     Returns
     -------
     Figure
     """
     frequent = [label for label, _ in Counter(labels).most_common(len(LABEL_COLORS))]
-    colours = dict(zip(frequent, LABEL_COLORS, strict=False))
-    entries = [(drawable(label) or "no label", colour) for label, colour in colours.items()]
+    color_of_label = dict(zip(frequent, LABEL_COLORS, strict=False))
+    legend = [(drawable(label) or "no label", color) for label, color in color_of_label.items()]
     if len(set(labels)) > len(frequent):
-        entries.append(("other labels", GRAY))
-    picture_colours = np.array([colours.get(label, GRAY) for label in labels])
-    thumbnails = make_tiles(pictures, THUMBNAIL)
-    pitch, top, left = PANEL + 92, MARGIN + LINE + GAP, 76
-    legend_height = 24 * math.ceil(len(entries) / 4) + MARGIN if len(entries) > 1 else 0
+        legend.append(("other labels", GRAY))
+    legend_height = 0
+    if len(legend) > 1:
+        legend_height = 24 * math.ceil(len(legend) / LEGEND_COLUMNS) + MARGIN
+
+    image_colors = np.array([color_of_label.get(label, GRAY) for label in labels])
+    thumbnails = make_tiles(images, THUMBNAIL)
+    pitch = PANEL + 92
+    top = MARGIN + LINE + GAP
     figure, _ = make_figure(len(planes) * pitch, top + PANEL + 3 * LINE + legend_height)
     for number, (title, xlabel, ylabel, points) in enumerate(planes):
-        axes = add_axes(figure, number * pitch + left, top, PANEL, PANEL)
+        left = number * pitch + 76
+        axes = add_axes(figure, left, top, PANEL, PANEL)
         axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
-        panel = _scatter_pictures(axes, np.asarray(points, float), thumbnails, picture_colours)
-        add_image(figure, number * pitch + left, top, panel)
-    dot = {"marker": "o", "markersize": 8, "linestyle": ""}
-    handles = [Line2D([], [], color=colour, label=label, **dot) for label, colour in entries]
+        panel = _scatter_images(axes, np.asarray(points, float), thumbnails, image_colors)
+        add_image(figure, left, top, panel)
     if legend_height:
-        add_legend(figure, handles, columns=4)
+        handles = [
+            Line2D([], [], color=color, label=label, marker="o", markersize=8, linestyle="")
+            for label, color in legend
+        ]
+        add_legend(figure, handles, LEGEND_COLUMNS)
     return figure
 
 
-def _scatter_pictures(axes, points, thumbnails, colours):
+def _scatter_images(
+    axes: Axes, points: NDArray, thumbnails: NDArray[np.uint8], colors: NDArray
+) -> NDArray[np.uint8]:
     """Draw dots, and return the thumbnails as an image (PANEL, PANEL, 4) to lay over them."""
     height, width = np.array(thumbnails.shape[1:3]) + 2 * FRAME
-    span = np.ptp(points, axis=0)
-    border = THUMBNAIL / 2 + FRAME + GAP  # a thumbnail at the border is whole
-    border = border / (PANEL - 2 * border) * np.where(span > 0, span, 1)
-    border += np.where(span > 0, 0, 0.5)
-    low, high = points.min(axis=0) - border, points.max(axis=0) + border
+    low, high = _limits_with_border(points)
     axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
     places = (points - low) / (high - low) * PANEL  # (n, 2), from the bottom left
-    places[:, 1] = PANEL - places[:, 1]
+    places[:, 1] = PANEL - places[:, 1]  # from the top left
     corners = np.round(places - np.array([width, height]) / 2).astype(int)
     chosen = without_overlap(corners, (width, height))
 
@@ -94,26 +104,38 @@ def _scatter_pictures(axes, points, thumbnails, colours):
     for index in chosen:
         x, y = corners[index]
         framed = panel[y : y + height, x : x + width]
-        framed[:] = 255 * np.array(to_rgba(colours[index]))
+        framed[:] = 255 * np.array(to_rgba(colors[index]))
         framed[FRAME:-FRAME, FRAME:-FRAME, :3] = thumbnails[index]
     dots = np.delete(np.arange(len(points)), chosen)
-    axes.scatter(*points[dots].T, s=30, c=colours[dots], edgecolors="white", linewidths=0.7)
+    x_of_dots, y_of_dots = points[dots].T
+    axes.scatter(x_of_dots, y_of_dots, s=30, c=colors[dots], edgecolors="white", linewidths=0.7)
     return panel
 
 
-def without_overlap(corners, size):
-    """Which rectangles of one size to show so that none covers another: greedy, in random order.
+def _limits_with_border(points: NDArray) -> tuple[NDArray, NDArray]:
+    """Return the lowest and highest (x, y) of a panel: thumbnails at its border are whole."""
+    span = np.ptp(points, axis=0)
+    pixels = THUMBNAIL / 2 + FRAME + GAP
+    border = pixels / (PANEL - 2 * pixels) * np.where(span > 0, span, 1)
+    border += np.where(span > 0, 0, 0.5)
+    return points.min(axis=0) - border, points.max(axis=0) + border
+
+
+def without_overlap(corners: NDArray, size: ArrayLike) -> list[int]:
+    """Choose rectangles that do not cover one another: greedily, in random order.
 
     Parameters
     ----------
     corners : ndarray of int, shape (n, 2)
-    size : (width, height)
+    size : array_like, shape (2,)
+        Width and height, the same for all.
 
     Returns
     -------
     list of int
+        Indices of the chosen ones.
     """
-    chosen = []
+    chosen: list[int] = []
     for index in np.random.default_rng(0).permutation(len(corners)):
         distances = np.abs(corners[chosen] - corners[index])  # (chosen, 2)
         if np.all(np.any(distances >= size, axis=1)):
@@ -121,96 +143,106 @@ def without_overlap(corners, size):
     return chosen
 
 
-def kl_per_dimension(kl, active):
-    """How much each latent dimension tells.
+def kl_per_dimension(kl: ArrayLike, active: ArrayLike) -> Figure:
+    """Draw how much information each latent dimension carries.
 
     Parameters
     ----------
-    kl : ndarray, shape (latent,)
+    kl : array_like, shape (latent,)
         In nats, averaged over a set.
-    active : ndarray of bool, shape (latent,)
+    active : array_like of bool, shape (latent,)
 
     Returns
     -------
     Figure
     """
-    kl, active = np.asarray(kl), np.asarray(active, bool)
+    kl = np.asarray(kl)
+    active = np.asarray(active, bool)
     figure, _ = make_figure(900, 424)
     axes = add_axes(figure, 76, 48, 808, 278)
     axes.bar(np.arange(1, len(kl) + 1), kl, color=np.where(active, BLUE, GRAY))
-    handles = [Patch(color=BLUE, label="active"), Patch(color=GRAY, label="not active")]
     axes.set_title(f"{np.count_nonzero(active)} of {len(kl)} latent dimensions are active")
     axes.set(xlabel="latent dimension", ylabel="KL divergence (nats per image)")
     axes.set_xlim(0.4, len(kl) + 0.6)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=16, integer=True, min_n_ticks=1))
+    handles = [Patch(color=BLUE, label="active"), Patch(color=GRAY, label="not active")]
     add_legend(figure, handles, columns=2)
     return figure
 
 
-def latent_traversal(pictures, x_values, y_values, xlabel, ylabel):
-    """A grid of pictures decoded over two latent dimensions.
+def latent_traversal(
+    images: NDArray, x_values: ArrayLike, y_values: ArrayLike, xlabel: str, ylabel: str
+) -> Figure:
+    """Draw a grid of images decoded over two latent dimensions.
 
     Parameters
     ----------
-    pictures : ndarray, shape (rows, columns, height, width, channels)
+    images : ndarray, shape (rows, columns, height, width, channels)
         The first row belongs to the first y value and is drawn at the bottom: y points upwards.
-    x_values : sequence of float, shape (columns,)
-    y_values : sequence of float, shape (rows,)
+    x_values : array_like, shape (columns,)
+    y_values : array_like, shape (rows,)
     xlabel, ylabel : str
 
     Returns
     -------
     Figure
     """
-    tiles = make_tiles(pictures, tile_size(*np.shape(pictures)[:2]))[::-1]
-    names = coordinate_names(y_values)[::-1]
-    return montage([("", tiles, names)], 0, coordinate_names(x_values), xlabel, ylabel)
+    rows, columns = np.shape(images)[:2]
+    tiles = make_tiles(images, tile_size(rows, columns))[::-1]
+    row_names = coordinate_names(y_values)[::-1]
+    return montage([Block("", tiles, row_names)], 0, coordinate_names(x_values), xlabel, ylabel)
 
 
-def latent_strips(pictures, values, names):
-    """What each latent dimension does: a row of pictures for each.
+def latent_strips(images: NDArray, values: ArrayLike, names: Sequence[str]) -> Figure:
+    """Draw what each latent dimension does: a row of images for each.
 
     Parameters
     ----------
-    pictures : ndarray, shape (dimensions, steps, height, width, channels)
-    values : sequence of float, shape (steps,)
-        Of the dimension that changes.
+    images : ndarray, shape (dimensions, steps, height, width, channels)
+    values : array_like, shape (steps,)
+        The values of the dimension that changes.
     names : sequence of str, shape (dimensions,)
 
     Returns
     -------
     Figure
     """
-    tiles = make_tiles(pictures, tile_size(*np.shape(pictures)[:2]))
-    names = [drawable(name) for name in names]
+    dimensions, steps = np.shape(images)[:2]
+    tiles = make_tiles(images, tile_size(dimensions, steps))
+    row_names = [drawable(name) for name in names]
     xlabel = "value of the latent dimension"
-    return montage([("", tiles, names)], GAP, coordinate_names(values), xlabel)
+    return montage([Block("", tiles, row_names)], GAP, coordinate_names(values), xlabel)
 
 
-def sliders(picture, z, names):
-    """A still picture of the latent explorer: the decoded picture and its latent vector.
+def sliders(image: NDArray, z: ArrayLike, names: Sequence[str]) -> Figure:
+    """Draw the latent explorer's sliders: the decoded image and its latent vector.
 
     Parameters
     ----------
-    picture : ndarray, shape (height, width, channels)
-    z : ndarray, shape (latent,)
+    image : ndarray, shape (height, width, channels)
+    z : array_like, shape (latent,)
     names : sequence of str, shape (latent,)
 
     Returns
     -------
     Figure
     """
-    z, names = np.asarray(z, float), [drawable(name) for name in names]
-    values = [f"{value:.2f}".replace("-", "−") for value in np.round(z, 2) + 0.0]
-    tile = make_tiles(picture, 320)
-    track, height = 280, (26 if len(z) <= 32 else 17) * len(z)
-    limit = max(3, math.ceil(np.abs(z).max()))
-    picture_height, picture_width, _ = tile.shape
-    left = 3 * MARGIN + picture_width + widest(names) + NAME_GAP
-    full_height = 2 * MARGIN + max(picture_height, height + LINE)
+    z = np.asarray(z, float)
+    names = [drawable(name) for name in names]
+    rounded = np.round(z, 2) + 0.0  # turns −0.0 into 0.0
+    values = [f"{value:.2f}".replace("-", "−") for value in rounded]
+    tile = make_tiles(image, 320)
+    tile_height, tile_width, _ = tile.shape
+    track = 280
+    row_height = 26 if len(z) <= 32 else 17
+    height = row_height * len(z)
+    left = 3 * MARGIN + tile_width + widest(names) + NAME_GAP
+    full_height = 2 * MARGIN + max(tile_height, height + LINE)
     figure, _ = make_figure(left + track + NAME_GAP + widest(values) + MARGIN, full_height)
-    add_image(figure, MARGIN, (full_height - picture_height) // 2, tile)
+    add_image(figure, MARGIN, (full_height - tile_height) // 2, tile)
+
     axes = add_axes(figure, left, (full_height - LINE - height) // 2, track, height)
+    limit = max(3, math.ceil(np.abs(z).max()))
     y = np.arange(len(z))
     axes.hlines(y, -limit, limit, color=LIGHT_GRAY, linewidth=4)
     axes.hlines(y, 0, z, color=BLUE, linewidth=4)

@@ -1,10 +1,13 @@
 """Figures of a network: its layers, and the check of its gradients."""
 
 import math
+from collections.abc import Mapping, Sequence
 from itertools import cycle, groupby
-from operator import itemgetter
+from typing import Any, NamedTuple
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from vae_nb.show.figures.paper import (
@@ -28,75 +31,108 @@ from vae_nb.show.figures.paper import (
     write_heading,
 )
 
+BOX_GAP = 24  # between two boxes of a column
+COLUMN_GAP = 20
+GRADIENT_LIMIT = 1e-7  # relative errors below it are fine
 
-def architecture(layers):
-    """A VAE's layers: from the picture over the sample z to the picture.
+
+class _Column(NamedTuple):
+    """Boxes above one another, a symbol for each, with the number of units of each."""
+
+    part: str
+    color: str
+    symbols: Sequence[str]
+    units: int
+    activation: str
+
+
+def architecture(layers: Sequence[tuple[str, int, int, str]]) -> Figure:
+    """Draw a VAE's layers: from the image through the sample z to the image.
 
     A box is as high as the logarithm of its number of units.
 
     Parameters
     ----------
-    layers : list of tuple
+    layers : sequence of tuple
         (name, inputs, units, activation) of each, as `vae_nb.core.model.layer_shapes` gives them.
 
     Returns
     -------
     Figure
     """
-    pixels = layers[0][1]
-    # (part, colour, a symbol for each box, units of each box, what is below)
-    columns = [("picture", LIGHT_GRAY, [""], pixels, "")]
-    for name, _, units, activation in layers:
-        if name == "mean":
-            columns.append(("posterior", ORANGE, ["μ\n", "log σ²\n"], units, activation))
-            columns.append(("sample", YELLOW, ["z\n"], units, ""))
-        elif name != "log_variance":
-            encoder = name.startswith("encoder_")
-            part, colour = ("encoder", SKY_BLUE) if encoder else ("decoder", BLUISH_GREEN)
-            columns.append((part, colour, [""], units, activation))
-    columns.append(("picture", LIGHT_GRAY, [""], pixels, "sigmoid"))
-
-    most = max(units for *_, units, _ in columns)
-    width = widest(["log σ²", f"{most:,}"]) + 12
-    pitch = max(width + 20, widest(text for part, *_, below in columns for text in (part, below)))
-    tallest = max(len(boxes) * (_box_height(units, most) + 24) for *_, boxes, units, _ in columns)
+    columns = _architecture_columns(layers)
+    max_units = max(column.units for column in columns)
+    box_width = widest(["log σ²", f"{max_units:,}"]) + 12
+    texts = [text for column in columns for text in (column.part, column.activation)]
+    pitch = max(box_width + COLUMN_GAP, widest(texts))
+    tallest = max(
+        len(column.symbols) * (_box_height(column.units, max_units) + BOX_GAP) for column in columns
+    )
     top = MARGIN + 3 * LINE
     bottom = top + math.ceil(tallest)
     figure, paper = make_figure(len(columns) * pitch + 2 * MARGIN, bottom + 2 * LINE + MARGIN)
-    total = sum((inputs + 1) * units for _, inputs, units, _ in layers)
-    write_heading(paper, MARGIN, f"{total:,} parameters")
+    parameters = sum((inputs + 1) * units for _, inputs, units, _ in layers)
+    write_heading(paper, MARGIN, f"{parameters:,} parameters")
 
-    x = MARGIN
-    for part, same in groupby(columns, key=itemgetter(0)):
-        end = x + pitch * len(list(same))
-        paper.plot([x + 10, end - 10], [top, top], color=BLACK, linewidth=1)
-        write(paper, (x + end) / 2, top - 14, part)
-        x = end
-    starts = []  # of the arrows: the right edges of the column before
-    for number, (part, colour, boxes, units, below) in enumerate(columns):
+    left = MARGIN
+    for part, same in groupby(columns, key=lambda column: column.part):
+        right = left + pitch * len(list(same))
+        paper.plot([left + 10, right - 10], [top, top], color=BLACK, linewidth=1)
+        write(paper, (left + right) / 2, top - 14, part)
+        left = right
+
+    arrow_starts: list[tuple[float, float]] = []  # the right edges of the column before
+    for number, column in enumerate(columns):
         x = MARGIN + pitch * (number + 0.5)
-        height = _box_height(units, most)
-        places = np.arange(len(boxes)) - (len(boxes) - 1) / 2
-        centres = (top + bottom) / 2 + places * (height + 24)
-        for symbol, y in zip(boxes, centres, strict=True):
-            corner = (x - width / 2, y - height / 2)
-            paper.add_patch(Rectangle(corner, width, height, facecolor=colour, edgecolor=BLACK))
-            write(paper, x, y, f"{symbol}{units:,}")
-            for start in starts:
-                paper.annotate("", (x - width / 2, y), start, arrowprops={"arrowstyle": "->"})
-        starts = [(x + width / 2, y) for y in centres]
-        write(paper, x, bottom + LINE / 2, below)
-        if part == "sample":
+        height = _box_height(column.units, max_units)
+        places = np.arange(len(column.symbols)) - (len(column.symbols) - 1) / 2
+        centers = (top + bottom) / 2 + places * (height + BOX_GAP)
+        for symbol, y in zip(column.symbols, centers, strict=True):
+            _draw_box(paper, (x, y), (box_width, height), column.color)
+            write(paper, x, y, f"{symbol}{column.units:,}")
+            for start in arrow_starts:
+                end = (x - box_width / 2, y)
+                paper.annotate("", end, start, arrowprops={"arrowstyle": "->"})
+        arrow_starts = [(x + box_width / 2, y) for y in centers]
+        write(paper, x, bottom + LINE / 2, column.activation)
+        if column.part == "sample":
             write(paper, x, bottom + 1.5 * LINE, "z = μ + σ·ε,  ε ~ N(0, 1)")
     return figure
 
 
-def _box_height(units, most):
-    return 48 + 232 * math.log(units) / math.log(max(most, 2))
+def _architecture_columns(layers: Sequence[tuple[str, int, int, str]]) -> list[_Column]:
+    """Return the columns of boxes, from left to right."""
+    _, pixels, _, _ = layers[0]
+    columns = [_Column("image", LIGHT_GRAY, [""], pixels, "")]
+    for name, _, units, activation in layers:
+        if name == "mean":
+            columns.append(_Column("posterior", ORANGE, ["μ\n", "log σ²\n"], units, activation))
+            columns.append(_Column("sample", YELLOW, ["z\n"], units, ""))
+        elif name == "log_variance":
+            pass  # in one column with the mean
+        elif name.startswith("encoder_"):
+            columns.append(_Column("encoder", SKY_BLUE, [""], units, activation))
+        else:
+            columns.append(_Column("decoder", BLUISH_GREEN, [""], units, activation))
+    columns.append(_Column("image", LIGHT_GRAY, [""], pixels, "sigmoid"))
+    return columns
 
 
-def gradient_check(errors):
-    """Relative errors of gradients, a dot for each parameter array.
+def _box_height(units: int, max_units: int) -> float:
+    return 48 + 232 * math.log(units) / math.log(max(max_units, 2))
+
+
+def _draw_box(
+    paper: Axes, center: tuple[float, float], size: tuple[float, float], color: str
+) -> None:
+    x, y = center
+    width, height = size
+    corner = (x - width / 2, y - height / 2)
+    paper.add_patch(Rectangle(corner, width, height, facecolor=color, edgecolor=BLACK))
+
+
+def gradient_check(errors: Mapping[str, Mapping[str, float]]) -> Figure:
+    """Draw relative errors of gradients, a dot for each parameter array.
 
     Parameters
     ----------
@@ -120,12 +156,16 @@ def gradient_check(errors):
     axes.grid(axis="y", color=LIGHT_GRAY)
     axes.set_axisbelow(True)
     looks = cycle([("o", BLUE), ("X", VERMILLION), ("s", BLUISH_GREEN), ("^", ORANGE)])
-    for name, row, (marker, colour) in zip(errors, values, looks, strict=False):
-        style = {"color": colour, "markersize": 9, "clip_on": False, "label": drawable(name)}
-        style |= {"fillstyle": "none", "markeredgewidth": 2}  # those that coincide are all seen
-        axes.plot(np.maximum(row, left_end), range(len(names)), marker, **style)
-    axes.axvline(1e-7, color=BLACK, linestyle=":", label="1e-7")
-    axes.set(xscale="log", xlim=(left_end, 10 * positive.max(initial=1e-7)))
+    # Hollow markers: where two coincide, both can be seen.
+    style: dict[str, Any] = {"fillstyle": "none", "markeredgewidth": 2, "markersize": 9}
+    for name, row, (marker, color) in zip(errors, values, looks, strict=False):
+        shown = np.maximum(row, left_end)
+        label = drawable(name)
+        axes.plot(
+            shown, range(len(names)), marker, color=color, label=label, clip_on=False, **style
+        )
+    axes.axvline(GRADIENT_LIMIT, color=BLACK, linestyle=":", label="1e-7")
+    axes.set(xscale="log", xlim=(left_end, 10 * positive.max(initial=GRADIENT_LIMIT)))
     axes.set(ylim=(len(names) - 0.5, -0.5), yticks=range(len(names)), yticklabels=labels)
     zero = " (0 is drawn at the left end)" if np.any(values == 0) else ""
     axes.set_xlabel(f"relative error of the gradient{zero}")

@@ -1,11 +1,16 @@
 """Figures that compare the runs of a sweep."""
 
 import math
+from collections.abc import Mapping, Sequence
 from itertools import cycle
+from typing import Any, NamedTuple
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike, NDArray
 
 from vae_nb.show.figures.paper import (
     BLACK,
@@ -27,20 +32,33 @@ from vae_nb.show.figures.paper import (
     write_heading,
 )
 
-ROW = 26  # of a list of configurations
+ROW = 26  # the height of a configuration in a list
+MARKERS = "osD^vPX*"
 
 
-def sweep_dots(blocks, xlabels, seeds, center=None):
-    """The runs of several configurations: a line for each configuration, a dot for each seed.
+class _Look(NamedTuple):
+    """How the runs of a seed are drawn."""
+
+    color: str
+    marker: str
+
+
+def sweep_dots(
+    blocks: Sequence[tuple[str, Sequence[str], ArrayLike]],
+    xlabels: Sequence[str],
+    seeds: Sequence[int],
+    center: float | None = None,
+) -> Figure:
+    """Draw the runs of several configurations: a line for each of them, a dot for each seed.
 
     Parameters
     ----------
-    blocks : list of tuple
-        (heading, names, values): names has the shape (configurations,), values (configurations,
+    blocks : sequence of tuple
+        (heading, names, values): names have the shape (configurations,), values (configurations,
         panels, seeds), with NaN where there was no run. A black stroke is the mean over the seeds.
     xlabels : sequence of str, shape (panels,)
         What the panels show.
-    seeds : sequence, shape (seeds,)
+    seeds : sequence of int, shape (seeds,)
     center : float or None
         Where every panel has a vertical line.
 
@@ -48,57 +66,87 @@ def sweep_dots(blocks, xlabels, seeds, center=None):
     -------
     Figure
     """
-    blocks = [(head, [drawable(n, 36) for n in names], values) for head, names, values in blocks]
-    left = MARGIN + widest(name for _, names, _ in blocks for name in names) + NAME_GAP
-    heights = [len(names) * ROW + (LINE + GAP) * bool(head) for head, names, _ in blocks]
-    panel, pitch = 270, 270 + 2 * MARGIN
-    width = left + pitch * len(xlabels)
-    figure, paper = make_figure(width, MARGIN + sum(heights) + MARGIN * len(blocks) + 88)
-    looks = [*zip(seeds, cycle(LABEL_COLORS), cycle("osD^vPX*"))]
-    top, columns = MARGIN, [[] for _ in xlabels]
-    for (head, names, values), height in zip(blocks, heights, strict=True):
-        if head:
-            write_heading(paper, top, head)
-        top += height - len(names) * ROW
-        for number, shown in enumerate(columns):
+    names_of_blocks = [[drawable(name, 36) for name in names] for _, names, _ in blocks]
+    left = MARGIN + widest(name for names in names_of_blocks for name in names) + NAME_GAP
+    panel = 270
+    pitch = panel + 2 * MARGIN
+    heading_height = LINE + GAP
+    height = MARGIN + MARGIN * len(blocks) + 88
+    for (heading, _, _), names in zip(blocks, names_of_blocks, strict=True):
+        height += len(names) * ROW
+        if heading:
+            height += heading_height
+
+    figure, paper = make_figure(left + pitch * len(xlabels), height)
+    looks = [
+        _Look(color, marker) for _, color, marker in zip(seeds, cycle(LABEL_COLORS), cycle(MARKERS))
+    ]
+    panels_of_columns: list[list[Axes]] = [[] for _ in xlabels]
+    top = MARGIN
+    for (heading, _, values), names in zip(blocks, names_of_blocks, strict=True):
+        if heading:
+            write_heading(paper, top, heading)
+            top += heading_height
+        for number, panels in enumerate(panels_of_columns):
             axes = add_axes(figure, left + pitch * number, top, panel, len(names) * ROW)
-            shown.append(axes)
-            for row, of_seeds in enumerate(np.asarray(values, float)[:, number]):
-                axes.axhline(row, color=LIGHT_GRAY, linewidth=1, zorder=0)
-                for value, (_, colour, marker) in zip(of_seeds, looks, strict=True):
-                    axes.plot(value, row, marker, color=colour, markersize=7, alpha=0.85)
-                if np.isfinite(of_seeds).any():
-                    axes.plot(np.nanmean(of_seeds), row, "|", color=BLACK, markersize=18, mew=3)
+            _draw_dots(axes, np.asarray(values, float)[:, number], looks)
             if center is not None:
                 axes.axvline(center, color=GRAY, linestyle=":", zorder=0)
-            axes.set(ylim=(len(names) - 0.5, -0.5), yticks=range(len(names)))
-            axes.set_yticklabels(names if number == 0 else [])
-            axes.tick_params(axis="y", length=0)
-            axes.spines["left"].set_visible(False)
-            axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
+            _name_rows(axes, names if number == 0 else [], len(names))
+            panels.append(axes)
         top += len(names) * ROW + MARGIN
-    for shown, xlabel in zip(columns, xlabels, strict=True):
-        limits = np.array([axes.get_xlim() for axes in shown])
-        for axes in shown:  # comparable from block to block
-            axes.set_xlim(limits[:, 0].min(), limits[:, 1].max())
-            axes.tick_params(axis="x", labelbottom=axes is shown[-1])
-        shown[-1].set_xlabel(xlabel)
-    handles = [
-        Line2D([], [], color=colour, marker=marker, linestyle="", label=f"seed {seed}")
-        for seed, colour, marker in looks
-    ]
-    handles.append(Line2D([], [], color=BLACK, marker="|", mew=3, linestyle="", label="mean"))
-    add_legend(figure, handles, columns=len(handles))
+    for panels, xlabel in zip(panels_of_columns, xlabels, strict=True):
+        _share_scale(panels, xlabel)
+    _add_seed_legend(figure, seeds, looks)
     return figure
 
 
-def sweep_curves(panels, ylabel):
-    """Curves of several runs, a panel for each comparison.
+def _draw_dots(axes: Axes, values: NDArray, looks: Sequence[_Look]) -> None:
+    """Draw a row of dots for each configuration; values have the shape (configurations, seeds)."""
+    for row, of_seeds in enumerate(values):
+        axes.axhline(row, color=LIGHT_GRAY, linewidth=1, zorder=0)
+        for value, look in zip(of_seeds, looks, strict=True):
+            axes.plot(value, row, look.marker, color=look.color, markersize=7, alpha=0.85)
+        if np.isfinite(of_seeds).any():
+            axes.plot(np.nanmean(of_seeds), row, "|", color=BLACK, markersize=18, mew=3)
+
+
+def _name_rows(axes: Axes, names: Sequence[str], rows: int) -> None:
+    """Give the rows of a panel their names, or none."""
+    axes.set(ylim=(rows - 0.5, -0.5), yticks=range(rows))
+    axes.set_yticklabels(names)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
+
+
+def _share_scale(panels: Sequence[Axes], xlabel: str) -> None:
+    """Give panels above one another the same scale, and name it below the last."""
+    limits = np.array([axes.get_xlim() for axes in panels])
+    for axes in panels:
+        axes.set_xlim(limits[:, 0].min(), limits[:, 1].max())
+        axes.tick_params(axis="x", labelbottom=axes is panels[-1])
+    panels[-1].set_xlabel(xlabel)
+
+
+def _add_seed_legend(figure: Figure, seeds: Sequence[int], looks: Sequence[_Look]) -> None:
+    handles = [
+        Line2D([], [], color=look.color, marker=look.marker, linestyle="", label=f"seed {seed}")
+        for seed, look in zip(seeds, looks, strict=True)
+    ]
+    handles.append(Line2D([], [], color=BLACK, marker="|", mew=3, linestyle="", label="mean"))
+    add_legend(figure, handles, columns=len(handles))
+
+
+def sweep_curves(
+    panels: Mapping[str, Mapping[str, tuple[NDArray, NDArray, NDArray]]], ylabel: str
+) -> Figure:
+    """Draw the curves of several runs, a panel for each comparison.
 
     Parameters
     ----------
     panels : dict of str to dict
-        By the panel's title: (epochs, training, held_out) by the run's name, three arrays of the
+        For each panel's title, (epochs, training, held_out) by the run's name: three arrays of the
         shape (epochs,).
     ylabel : str
 
@@ -112,66 +160,99 @@ def sweep_curves(panels, ylabel):
     for number, (title, runs) in enumerate(panels.items()):
         row, column = divmod(number, columns)
         axes = add_axes(figure, 84 + 380 * column, 40 + 370 * row, 290, 260)
-        lowest, highest = math.inf, -math.inf
-        for (name, (epochs, *both)), colour in zip(runs.items(), cycle(LABEL_COLORS)):
-            for values, style in zip(both, ("-", "--"), strict=True):
-                label = drawable(name, longest=30) if style == "--" else None
-                axes.plot(epochs, values, style, color=colour, linewidth=1.8, label=label)
-                # The first epochs are far above the others, and so are spikes.
-                high = np.percentile(values[len(values) // 20 :], 75)
-                lowest, highest = min(lowest, values.min()), max(highest, high)
-        columns_of_names = 1 + (widest(runs) < 100)
-        margin = 0.04 * (highest - lowest) or 1.0
-        room = margin * (1 + 3.5 * math.ceil(len(runs) / columns_of_names))
-        axes.set(title=title, ylim=(lowest - margin, highest + room), xlabel="epoch")
-        axes.set_ylabel(ylabel if column == 0 else "")
-        axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True, min_n_ticks=1))
-        place = {"loc": "upper right", "ncols": columns_of_names}
-        look = {"handlelength": 1.2, "columnspacing": 1, "labelspacing": 0.25}
-        look |= {"facecolor": "white", "edgecolor": "none"}  # over what passes behind the names
-        axes.legend(fontsize=TEXT_SIZE, **look, **place)
-    styles = {"training": "-", "held-out": "--"}
-    handles = [Line2D([], [], color=BLACK, linestyle=s, label=n) for n, s in styles.items()]
+        _draw_curves(axes, runs)
+        axes.set(title=title, xlabel="epoch", ylabel=ylabel if column == 0 else "")
+    handles = [
+        Line2D([], [], color=BLACK, linestyle="-", label="training"),
+        Line2D([], [], color=BLACK, linestyle="--", label="held-out"),
+    ]
     add_legend(figure, handles, columns=2)
     return figure
 
 
-def sweep_trade_off(points, names, reference, front, xlabel, ylabel):
-    """Configurations by two figures of each: which ones nobody beats in both.
+def _draw_curves(axes: Axes, runs: Mapping[str, tuple[NDArray, NDArray, NDArray]]) -> None:
+    """Draw the curves of a panel, and a legend above them."""
+    lowest = math.inf
+    highest = -math.inf
+    for (name, (epochs, training, held_out)), color in zip(runs.items(), cycle(LABEL_COLORS)):
+        style: dict[str, Any] = {"color": color, "linewidth": 1.8}
+        axes.plot(epochs, training, "-", **style)
+        axes.plot(epochs, held_out, "--", label=drawable(name, longest=30), **style)
+        for values in (training, held_out):
+            # The first epochs are far above the others, and so are spikes.
+            high = np.percentile(values[len(values) // 20 :], 75)
+            lowest = min(lowest, values.min())
+            highest = max(highest, high)
+    legend_columns = 2 if widest(runs) < 100 else 1
+    legend_rows = math.ceil(len(runs) / legend_columns)
+    margin = 0.04 * (highest - lowest) or 1.0
+    axes.set_ylim(lowest - margin, highest + margin * (1 + 3.5 * legend_rows))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True, min_n_ticks=1))
+    axes.legend(
+        loc="upper right",
+        ncols=legend_columns,
+        fontsize=TEXT_SIZE,
+        handlelength=1.2,
+        columnspacing=1,
+        labelspacing=0.25,
+        facecolor="white",  # curves may pass behind the names
+        edgecolor="none",
+    )
+
+
+def sweep_trade_off(
+    points: ArrayLike,
+    names: Sequence[str],
+    reference: int,
+    front: ArrayLike,
+    xlabel: str,
+    ylabel: str,
+) -> Figure:
+    """Draw configurations by two measures, and which of them no other beats in both.
 
     Parameters
     ----------
-    points : ndarray, shape (configurations, 2)
+    points : array_like, shape (configurations, 2)
         x and y of each.
     names : sequence of str, shape (configurations,)
         Those on the front are numbered by x, and listed.
     reference : int
-        Has a ring.
-    front : ndarray of bool, shape (configurations,)
+        The index of the configuration with a ring.
+    front : array_like of bool, shape (configurations,)
     xlabel, ylabel : str
 
     Returns
     -------
     Figure
     """
-    points, front = np.asarray(points, float), np.asarray(front, bool)
-    order = np.flatnonzero(front)[np.argsort(points[front, 0], kind="stable")]
-    lines = [f"{n}  {drawable(names[place], 36)}" for n, place in enumerate(order, 1)]
+    points = np.asarray(points, float)
+    front = np.asarray(front, bool)
+    front_by_x = np.flatnonzero(front)[np.argsort(points[front, 0], kind="stable")]
+    lines = [
+        f"{number}  {drawable(names[index], 36)}" for number, index in enumerate(front_by_x, 1)
+    ]
     height = max(420, LINE * (len(lines) + 2))
-    figure, paper = make_figure(84 + 600 + 2 * MARGIN + max(widest(lines), 160), height + 120)
+    list_left = 84 + 600 + MARGIN
+    figure, paper = make_figure(list_left + max(widest(lines), 160) + MARGIN, height + 120)
     axes = add_axes(figure, 84, 24, 600, height)
     axes.plot(*points[~front].T, "o", color=GRAY, markersize=8, label="dominated")
-    axes.plot(*points[order].T, "o:", color=BLUE, markersize=9, label="Pareto front")
-    ring = {"markersize": 19, "markerfacecolor": "none", "color": BLACK, "linestyle": ""}
-    axes.plot(*points[reference], "o", **ring, label="reference")
+    axes.plot(*points[front_by_x].T, "o:", color=BLUE, markersize=9, label="Pareto front")
+    ring: dict[str, Any] = {"markersize": 19, "markerfacecolor": "none", "linestyle": ""}
+    axes.plot(*points[reference], "o", color=BLACK, label="reference", **ring)
     axes.margins(0.08, 0.1)
-    write(paper, 84 + 600 + MARGIN, 40, "on the front:", "left")
-    for number, (place, line) in enumerate(zip(order, lines, strict=True), 1):
-        write(paper, 84 + 600 + MARGIN, 40 + LINE * number, line, "left")
-        # Neighbours are often close: one has its number above, the next one below.
+    write(paper, list_left, 40, "on the front:", "left")
+    for number, (index, line) in enumerate(zip(front_by_x, lines, strict=True), 1):
+        write(paper, list_left, 40 + LINE * number, line, "left")
+        # Neighbors are often close: one has its number above, the next one below.
         offset = (-4, 9) if number % 2 else (4, -20)
-        style = {"textcoords": "offset points", "ha": "center", "fontsize": TEXT_SIZE}
-        axes.annotate(f"{number}", points[place], offset, **style)
+        axes.annotate(
+            f"{number}",
+            points[index],
+            offset,
+            textcoords="offset points",
+            ha="center",
+            fontsize=TEXT_SIZE,
+        )
     axes.set(xlabel=xlabel, ylabel=ylabel)
     add_legend(figure, None, columns=3)
     return figure

@@ -1,8 +1,12 @@
-"""Emojis as tiles, and montages of tiles with names beside them."""
+"""Images as tiles for the screen, and montages of tiles with names beside them."""
 
 import math
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from PIL import Image
 
 from vae_nb.show.figures.paper import (
@@ -19,90 +23,144 @@ from vae_nb.show.figures.paper import (
 )
 
 MAX_COLUMNS = 12
+TILE_SIZES = (128, 64, 32)  # pixels of the longer side; the largest that fits is taken
+MAX_WIDTH = 960  # pixels of all tiles in a row
+MAX_HEIGHT = 1600  # pixels of all tiles in a column
 
 
-def tile_size(rows, columns):
-    """The largest side of a tile, of which so many rows and columns fit a figure."""
-    sizes = (size for size in (128, 64) if columns * size <= 960 and rows * size <= 1600)
-    return next(sizes, 32)
+def tile_size(rows: int, columns: int) -> int:
+    """Return the largest side of a tile with which so many rows and columns fit a figure."""
+    for size in TILE_SIZES:
+        if columns * size <= MAX_WIDTH and rows * size <= MAX_HEIGHT:
+            return size
+    return TILE_SIZES[-1]
 
 
-def make_tiles(pictures, size):
-    """Pictures for the screen: of any leading shape, RGB, uint8, no larger than `size`."""
-    pictures = np.asarray(pictures)
-    if pictures.dtype != np.uint8:
-        pictures = np.round(255 * np.clip(pictures, 0, 1)).astype(np.uint8)
-    pictures = np.broadcast_to(pictures, (*pictures.shape[:-1], 3))  # grey in all three
-    *leading, height, width, _ = pictures.shape
+def make_tiles(images: NDArray, size: int) -> NDArray[np.uint8]:
+    """Return images for the screen: RGB, their longer side no longer than `size`.
+
+    Parameters
+    ----------
+    images : ndarray, shape (..., height, width, channels)
+        Bytes, or floats in [0, 1].
+    size : int
+
+    Returns
+    -------
+    ndarray of uint8, shape (..., tile height, tile width, 3)
+    """
+    images = np.asarray(images)
+    if images.dtype != np.uint8:
+        images = np.round(255 * np.clip(images, 0, 1)).astype(np.uint8)
+    images = np.broadcast_to(images, (*images.shape[:-1], 3))  # gray in all three channels
+    *leading, height, width, _ = images.shape
     longest = max(height, width)
     if longest <= size:
-        return pictures.repeat(size // longest, axis=-3).repeat(size // longest, axis=-2)
+        scale = size // longest
+        return images.repeat(scale, axis=-3).repeat(scale, axis=-2)
     new_height, new_width = (max(1, round(side * size / longest)) for side in (height, width))
     tiles = np.empty((*leading, new_height, new_width, 3), np.uint8)
     for index in np.ndindex(*leading):
-        image = Image.fromarray(np.ascontiguousarray(pictures[index]))
+        image = Image.fromarray(np.ascontiguousarray(images[index]))
         tiles[index] = image.resize((new_width, new_height), Image.Resampling.LANCZOS)
     return tiles
 
 
-def in_rows(tiles, columns):
-    """A list of tiles, wrapped: shape (rows, columns, height, width, 3), the last row filled up."""
+def in_rows(tiles: NDArray[np.uint8], columns: int) -> NDArray[np.uint8]:
+    """Wrap a list of tiles: shape (rows, columns, height, width, 3), the last row filled up."""
     rows = math.ceil(len(tiles) / columns)
     wrapped = np.full((rows * columns, *tiles.shape[1:]), 255, np.uint8)
     wrapped[: len(tiles)] = tiles
     return wrapped.reshape(rows, columns, *tiles.shape[1:])
 
 
-def joined(tiles, gap):
-    """One image of tiles (rows, columns, height, width, 3), with white between them."""
+def joined(tiles: NDArray[np.uint8], gap: int) -> NDArray[np.uint8]:
+    """Join tiles (rows, columns, height, width, 3) to one image, with white between them."""
     rows, columns, height, width, _ = tiles.shape
     padded = np.full((rows, columns, height + gap, width + gap, 3), 255, np.uint8)
     padded[:, :, :height, :width] = tiles
-    joined = padded.swapaxes(1, 2).reshape(rows * (height + gap), columns * (width + gap), 3)
-    return joined[: joined.shape[0] - gap, : joined.shape[1] - gap]
+    image = padded.swapaxes(1, 2).reshape(rows * (height + gap), columns * (width + gap), 3)
+    return image[: image.shape[0] - gap, : image.shape[1] - gap]
 
 
-def montage(blocks, gap=GAP, column_names=(), xlabel="", ylabel=""):
-    """Blocks of tiles below one another.
+class Block(NamedTuple):
+    """Tiles of a montage.
+
+    Attributes
+    ----------
+    heading : str
+        May be empty.
+    tiles : ndarray of uint8, shape (rows, columns, height, width, 3)
+    row_names : sequence of str, shape (rows,) or (0,)
+    """
+
+    heading: str
+    tiles: NDArray[np.uint8]
+    row_names: Sequence[str] = ()
+
+
+def montage(
+    blocks: Sequence[Block],
+    gap: int = GAP,
+    column_names: Sequence[str] = (),
+    xlabel: str = "",
+    ylabel: str = "",
+) -> Figure:
+    """Draw blocks of tiles below one another.
 
     Parameters
     ----------
-    blocks : list of tuple
-        (heading, tiles, row names): the heading may be empty, tiles have the shape (rows, columns,
-        height, width, 3), there may be no row names.
+    blocks : sequence of Block
+        Their tiles have the same size.
     gap : int
-        Between tiles.
-    column_names, xlabel, ylabel
-        Below the last block, and at the left of the last.
+        Pixels between tiles.
+    column_names : sequence of str, shape (columns,) or (0,)
+        Written below the last block, as `xlabel` is.
+    xlabel : str
+    ylabel : str
+        Written at the left of the last block.
 
     Returns
     -------
     Figure
         Its last axes are the last block's, and count pixels from the top left.
     """
-    tile_height, tile_width = blocks[0][1].shape[2:4]
-    images = [joined(tiles, gap) for _, tiles, _ in blocks]
+    tile_height, tile_width = blocks[0].tiles.shape[2:4]
+    images = [joined(block.tiles, gap) for block in blocks]
     image_width = max(image.shape[1] for image in images)
-    names_width = widest(name for _, _, names in blocks for name in names)
-    headings_width = widest((heading for heading, _, _ in blocks), HEADING_SIZE)
     heading_height = LINE + GAP
-    # Text that is centred on an image smaller than itself hangs over on both sides.
+
+    # Text that is centered on an image smaller than itself hangs over on both sides.
     beside = max(0, widest([xlabel]) - image_width, widest(column_names) - tile_width) // 2
     above = max(0, widest([ylabel]) - len(images[-1])) // 2
-    left = MARGIN + LINE * bool(ylabel) + max(names_width + NAME_GAP * bool(names_width), beside)
+
+    names_width = widest(name for block in blocks for name in block.row_names)
+    if names_width:
+        names_width += NAME_GAP
+    left = MARGIN + max(names_width, beside)
+    if ylabel:
+        left += LINE
+    headings_width = widest((block.heading for block in blocks), HEADING_SIZE)
     width = max(left + image_width + beside, MARGIN + headings_width) + MARGIN
-    height = sum(len(image) + MARGIN for image in images) + MARGIN + 2 * above
-    height += sum(heading_height for heading, _, _ in blocks if heading)
-    height += LINE * bool(column_names) + LINE * bool(xlabel)
+
+    height = MARGIN + 2 * above
+    for block, image in zip(blocks, images, strict=True):
+        height += len(image) + MARGIN
+        if block.heading:
+            height += heading_height
+    if column_names:
+        height += LINE
+    if xlabel:
+        height += LINE
 
     figure, paper = make_figure(width, height)
     top = MARGIN + above
-    for (heading, _, names), image in zip(blocks, images, strict=True):
-        if heading:
-            write_heading(paper, top, heading)
+    for block, image in zip(blocks, images, strict=True):
+        if block.heading:
+            write_heading(paper, top, block.heading)
             top += heading_height
         axes = add_image(figure, left, top, image)
-        name_tiles(axes.yaxis, names, tile_height, gap, LINE)
+        name_tiles(axes.yaxis, block.row_names, tile_height, gap, LINE)
         top += len(image) + MARGIN
     name_tiles(axes.xaxis, column_names, tile_width, gap, widest(column_names) + 8)
     axes.set(xlabel=xlabel, ylabel=ylabel)

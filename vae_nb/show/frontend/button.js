@@ -1,4 +1,4 @@
-// A button that also works where JupyterLab has plans of its own for the return key.
+// A button. The return key presses it, although JupyterLab has another use for that key.
 function render({ model, el }) {
   const button = document.createElement("button");
   button.className = "vae-nb-button";

@@ -1,6 +1,6 @@
 // One of a few named options: the browser's own radio buttons.
 function render({ model, el }) {
-  const group = `vae-nb-choice-${Math.random()}`; // one name would make all of them one group
+  const group = `vae-nb-choice-${Math.random()}`; // choices with the same name would be one group
   const fieldset = document.createElement("fieldset");
   const legend = document.createElement("legend");
   legend.textContent = model.get("title");

@@ -1,4 +1,4 @@
-// A point over a picture of a plane: the plane of the first two sliders, which it moves.
+// A point over a figure of the plane of the first two sliders. Moving it moves the sliders.
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowDown: [0, -1], ArrowUp: [0, 1] };
 
 async function render({ model, el }) {
@@ -8,22 +8,22 @@ async function render({ model, el }) {
   const background = document.createElement("img");
   const point = document.createElement("div");
   let drawn = null;
-  let picture = null;
+  let address = null;
   box.className = "vae-nb-map";
   background.draggable = false;
   point.className = "vae-nb-point";
   point.tabIndex = 0;
-  point.dataset.lmSuppressShortcuts = "true"; // the arrow keys move it, and choose no cell
+  point.dataset.lmSuppressShortcuts = "true"; // the arrow keys move it and choose no cell
   point.setAttribute("role", "slider");
   point.setAttribute("aria-roledescription", "point on a plane");
   box.append(background, point);
   el.append(box);
 
   function draw() {
-    if (picture) URL.revokeObjectURL(picture);
+    if (address) URL.revokeObjectURL(address);
     drawn = model.get("background");
-    picture = URL.createObjectURL(new Blob([drawn], { type: "image/png" }));
-    background.src = picture;
+    address = URL.createObjectURL(new Blob([drawn], { type: "image/png" }));
+    background.src = address;
     background.alt = model.get("text");
   }
 
@@ -41,7 +41,7 @@ async function render({ model, el }) {
     const values = place();
     const names = sliders.get("names").slice(0, 2);
     const [low, high] = model.get("limits")[0];
-    const { left, top, width, height } = model.get("frame"); // of the axes, in parts of the picture
+    const { left, top, width, height } = model.get("frame"); // of the axes, in parts of the figure
     const [x, y] = values.map((value, axis) => {
       const [low, high] = model.get("limits")[axis];
       return (inside(value, axis) - low) / (high - low);
@@ -82,7 +82,7 @@ async function render({ model, el }) {
   box.addEventListener("pointerdown", (event) => {
     if (event.button !== 0) return;
     box.setPointerCapture(event.pointerId);
-    event.preventDefault(); // no selection of text, no dragging of the picture
+    event.preventDefault(); // no selection of text, no dragging of the figure
     point.focus({ preventScroll: true });
     follow(event);
   });
@@ -92,7 +92,7 @@ async function render({ model, el }) {
   point.addEventListener("keydown", (event) => {
     const direction = ARROWS[event.key];
     if (!direction || event.altKey || event.ctrlKey || event.metaKey) return;
-    event.preventDefault(); // the page shall not scroll
+    event.preventDefault(); // the page must not scroll
     const step = sliders.get("step") * (event.shiftKey ? 8 : 1);
     move(place().map((value, axis) =>
       direction[axis] ? inside(value + step * direction[axis], axis) : value));
@@ -104,7 +104,7 @@ async function render({ model, el }) {
   return () => {
     model.off("change", show);
     sliders.off("change:values", show);
-    URL.revokeObjectURL(picture);
+    URL.revokeObjectURL(address);
   };
 }
 

@@ -1,4 +1,4 @@
-// Named sliders: the browser's own, which keyboards and screen readers know.
+// Named sliders: the browser's own, which work with keyboards and screen readers.
 function render({ model, el }) {
   let built = null;
   let inputs = [];
@@ -6,9 +6,10 @@ function render({ model, el }) {
   el.classList.add("vae-nb-sliders");
 
   function build() {
-    const names = (built = model.get("names"));
+    const names = model.get("names");
     const unfolded = model.get("unfolded");
     const limits = model.get("limits");
+    built = names;
     inputs = [];
     readouts = [];
     const rows = names.map((name, index) => {
@@ -21,14 +22,14 @@ function render({ model, el }) {
       [input.min, input.max] = limits[index];
       input.step = model.get("step");
       input.setAttribute("aria-label", name);
-      input.dataset.lmSuppressShortcuts = "true"; // the arrow keys are its own, not JupyterLab's
+      input.dataset.lmSuppressShortcuts = "true"; // the arrow keys move it and choose no cell
       input.addEventListener("input", () => {
         const values = [...model.get("values")];
         values[index] = input.valueAsNumber;
         model.set("values", values);
         model.save_changes();
       });
-      readout.setAttribute("aria-hidden", "true"); // the slider says it itself
+      readout.setAttribute("aria-hidden", "true"); // the slider itself tells it to a screen reader
       row.append(text, input, readout);
       inputs.push(input);
       readouts.push(readout);

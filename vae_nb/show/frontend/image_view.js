@@ -1,10 +1,10 @@
-// A picture with a text, pixel for pixel: the browser enlarges it and keeps the pixels sharp. What is
-// to be read with it comes in the same message: a message costs the kernel as much as its picture.
+// An image with a text, pixel for pixel: the browser enlarges it and keeps the pixels sharp.
+// Its caption and code come in the same message, which spares the kernel the cost of others.
 function render({ model, el }) {
   const canvas = document.createElement("canvas");
   const caption = document.createElement("div");
   const code = document.createElement("input");
-  canvas.className = "vae-nb-picture";
+  canvas.className = "vae-nb-image";
   canvas.setAttribute("role", "img");
   caption.className = "vae-nb-caption";
   code.className = "vae-nb-code";

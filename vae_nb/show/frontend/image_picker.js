@@ -1,25 +1,26 @@
-// Choose one picture among many: by its look, or by a part of its name.
+// Choose one image among many: by its look, or by a part of its name.
 function render({ model, el }) {
   const names = model.get("names");
   const [height, width] = model.get("tile");
   const columns = model.get("columns");
-  const group = `vae-nb-picker-${Math.random()}`; // one name would make all of them one group
+  const group = `vae-nb-picker-${Math.random()}`; // pickers with the same name would be one group
   const sheet = URL.createObjectURL(new Blob([model.get("sheet")], { type: "image/png" }));
   el.classList.add("vae-nb-picker");
 
   function tile(index) {
-    const picture = document.createElement("span");
-    picture.className = "vae-nb-tile";
-    picture.style.width = `${width}px`;
-    picture.style.height = `${height}px`;
-    picture.style.backgroundImage = `url(${sheet})`;
-    move(picture, index);
-    return picture;
+    const image = document.createElement("span");
+    image.className = "vae-nb-tile";
+    image.style.width = `${width}px`;
+    image.style.height = `${height}px`;
+    image.style.backgroundImage = `url(${sheet})`;
+    move(image, index);
+    return image;
   }
 
-  function move(picture, index) {
-    const [x, y] = [(index % columns) * width, Math.floor(index / columns) * height];
-    picture.style.backgroundPosition = `-${x}px -${y}px`;
+  function move(image, index) {
+    const x = (index % columns) * width;
+    const y = Math.floor(index / columns) * height;
+    image.style.backgroundPosition = `-${x}px -${y}px`;
   }
 
   const details = document.createElement("details");
@@ -44,7 +45,7 @@ function render({ model, el }) {
     choice.title = name;
     radio.type = "radio";
     radio.name = group;
-    radio.dataset.lmSuppressShortcuts = "true"; // the arrow keys choose a picture, not a cell
+    radio.dataset.lmSuppressShortcuts = "true"; // the arrow keys choose an image, not a cell
     radio.setAttribute("aria-label", name);
     radio.addEventListener("change", () => {
       model.set("value", index);
@@ -57,7 +58,7 @@ function render({ model, el }) {
   search.addEventListener("input", () => {
     const wanted = search.value.trim().toLowerCase();
     radios.forEach((radio, index) => {
-      // The chosen one stays: the Tab key enters a group there.
+      // The chosen image stays, because the Tab key enters a group there.
       const isFound = names[index].toLowerCase().includes(wanted);
       radio.parentElement.hidden = !radio.checked && !isFound;
     });
