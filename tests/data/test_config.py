@@ -1,4 +1,4 @@
-"""The configuration: what is legal, what is refused and how, what is left out."""
+"""The configuration: what is allowed, what is refused and how, and what may be left out."""
 
 import dataclasses
 import json
@@ -43,7 +43,7 @@ ORIGINAL = {
     },
 }
 
-# Key path: (legal values, illegal values); true and "1" are refused for every number below.
+# Key path: (allowed values, refused values). Every number also refuses true and "1".
 CASES = {
     "data.input_dir": (["faces", ["faces"], ["a", "b/c"]], ["", [], [""], ["a", 1], 3, "a\0b"]),
     "data.input_size": ([[4, 1024], [48, 32.0]], [[3, 64], [64, 1025], [64], [8, 8, 8], 64]),
@@ -74,7 +74,7 @@ SECTIONS = {"data", "model", "training", "training.optimizer"}
 
 
 def schema_keys(schema=SCHEMA, prefix=""):
-    """Dotted key path to subschema, of every key but "$schema" and those of a layer."""
+    """Yield (dotted key path, subschema) of every key except "$schema" and those of a layer."""
     for key, subschema in schema["properties"].items():
         if key != "$schema":
             yield prefix + key, subschema
@@ -212,7 +212,7 @@ def test_the_sentence_to_the_letter():
 
 
 @pytest.mark.parametrize("value", [None, True, 3, 1.5, "a", [], [{}]])
-def test_a_top_level_that_is_no_object_is_refused(value):
+def test_a_top_level_that_is_not_an_object_is_refused(value):
     (sentence,) = errors_of(value)
     assert "the top level is " in sentence
 
@@ -234,7 +234,7 @@ def test_every_activation(activation):
         ({"units": 2}, '[1].activation is missing; allowed is one of "linear"'),
         ({"activation": "relu"}, "[1].units is missing; allowed is an integer from 1"),
         ({**RELU_8, "unit": 2}, "[1].unit is not a known key; did you mean model.enco"),
-        ({**RELU_8, "zzz": 2}, "[1].zzz is not a known key; known are units, activation."),
+        ({**RELU_8, "zzz": 2}, "[1].zzz is not a known key; the known keys are units, activation."),
         (7, "[1] is 7; allowed is an object {"),
     ],
 )
@@ -243,7 +243,7 @@ def test_a_wrong_layer_is_named_by_its_index(layer, sentence):
     assert error.startswith(f"config.json: model.encoder_layers{sentence}")
 
 
-def test_a_wrong_layer_s_key_gets_the_neighbour_in_the_same_layer():
+def test_a_wrong_layer_s_key_gets_the_neighbor_in_the_same_layer():
     (error,) = errors_of({"model": {"decoder_layers": [{**RELU_8, "unit": 2}]}})
     assert error.endswith("did you mean model.decoder_layers[0].units?")
 
@@ -296,12 +296,20 @@ def test_a_long_value_is_shortened():
     assert shown.endswith("…")
 
 
-def test_values_that_are_no_json_are_refused_too():
+def test_values_that_are_not_json_are_refused_too():
     cycle = []
     cycle.append(cycle)
     for value in (cycle, {1, 2}, 10**5000, b"x", {(1, 2): 3}):
         (error,) = errors_of({"training": {"seed": value}})
         assert error.startswith("config.json: training.seed is ")
+
+
+@pytest.mark.parametrize(
+    ("key", "shown"), [(None, "null"), (True, "true"), (3, "3"), ((1, 2), "[1, 2]")]
+)
+def test_a_key_that_is_not_text_is_refused_too(key, shown):
+    (error,) = errors_of({key: 1})
+    assert error.startswith(f"config.json: {shown} is not a known key; ")
 
 
 def test_unprintable_text_makes_a_printable_line():
@@ -328,16 +336,16 @@ def test_unprintable_text_makes_a_printable_line():
         ({"training.epochs": 3}, '"training.epochs"', "training.epochs"),
     ],
 )
-def test_an_unknown_key_gets_its_nearest_neighbour(values, found, nearest):
+def test_an_unknown_key_gets_its_nearest_neighbor(values, found, nearest):
     assert errors_of(values) == [
         f"config.json: {found} is not a known key; did you mean {nearest}?"
     ]
 
 
-def test_an_unknown_key_without_a_neighbour_gets_the_keys_of_its_section():
+def test_an_unknown_key_without_a_neighbor_gets_the_keys_of_its_section():
     assert errors_of({"model": {"dropout": 0.1}}) == [
-        "config.json: model.dropout is not a known key; known are latent_dim, encoder_layers, "
-        "decoder_layers."
+        "config.json: model.dropout is not a known key; the known keys are latent_dim, "
+        "encoder_layers, decoder_layers."
     ]
 
 
@@ -423,7 +431,7 @@ def test_a_wrong_file_is_refused_in_one_sentence(tmp_path, text, parts):
         assert part in sentence
 
 
-def test_many_errors_and_long_keys_are_told_in_short(tmp_path):
+def test_many_errors_and_long_keys_make_a_short_message(tmp_path):
     names = {f"key{number}": 1 for number in range(10_000)}
     with pytest.raises(ConfigError) as caught:
         load_config(written(tmp_path, json.dumps({"x" * 50_000: 1, **names})))
@@ -436,8 +444,8 @@ def test_many_errors_and_long_keys_are_told_in_short(tmp_path):
 def test_a_huge_file_is_not_read(tmp_path):
     path = tmp_path / "huge.json"
     with path.open("wb") as file:
-        file.truncate(2**40)  # a hole: it takes no room on the disk
-    with pytest.raises(ConfigError, match=r"^.*huge\.json has more than 262,144 bytes; no conf"):
+        file.truncate(2**40)  # a hole, which takes no space on the disk
+    with pytest.raises(ConfigError, match=r"^.*huge\.json has more than 262,144 bytes, which is"):
         load_config(path)
 
 
@@ -447,7 +455,7 @@ def test_a_missing_file_is_named_by_its_absolute_path():
     assert str(PROJECT_ROOT / "no" / "such.json") in str(caught.value)
 
 
-def test_a_folder_is_no_configuration(tmp_path):
+def test_a_folder_is_not_a_configuration(tmp_path):
     with pytest.raises(ConfigError, match="cannot be read"):
         load_config(tmp_path)
 
@@ -544,14 +552,17 @@ def test_overrides_leave_the_caller_s_values_alone():
         ({"model.encoder_layers.0.units": 3}, "overrides: model.encoder_layers.0.units is not a"),
         ({"training.optimizer": {"bta1": 0.5}}, "overrides: training.optimizer.bta1 is not a"),
         ({"training": 3, "training.epochs": 3}, "overrides: training is 3; allowed is an object."),
-        ({1: 2}, "overrides: 1 is not a known key; known are $schema, data, model, training."),
-        ({"a\nb": 2}, "overrides: a\\nb is not a known key; known are $schema, data, model, trai"),
+        (
+            {1: 2},
+            "overrides: 1 is not a known key; the known keys are $schema, data, model, training.",
+        ),
+        ({"a\nb": 2}, "overrides: a\\nb is not a known key; the known keys are $schema, data, m"),
         ({"": 2}, "overrides: the top level is not a known key"),
         ("training.epochs=3", 'overrides is "training.epochs=3"; allowed is an object'),
         ([], "overrides is []; allowed is an object"),
     ],
 )
-def test_wrong_overrides_are_told_from_a_wrong_file(overrides, sentence):
+def test_wrong_overrides_are_distinguished_from_a_wrong_file(overrides, sentence):
     with pytest.raises(ConfigError) as caught:
         load_config(overrides=overrides)
     (error,) = caught.value.errors
@@ -569,7 +580,7 @@ def test_errors_of_the_file_and_of_the_overrides_come_together(tmp_path):
     ]
 
 
-def test_an_override_into_a_section_that_is_none_leaves_the_file_s_error(tmp_path):
+def test_an_override_into_a_section_that_is_not_one_leaves_the_file_s_error(tmp_path):
     path = written(tmp_path, '{"training": 3}')
     with pytest.raises(ConfigError) as caught:
         load_config(path, overrides={"training.epochs": 5})
@@ -597,7 +608,7 @@ def test_an_override_of_the_command_line(text, expected):
 
 @pytest.mark.parametrize("text", ["", "=", "=3", "  =3", "training.epochs"])
 def test_an_override_without_a_key_or_a_value_is_refused(text):
-    with pytest.raises(ConfigError, match="allowed is key=value") as caught:
+    with pytest.raises(ConfigError, match="is not an override; allowed is key=value") as caught:
         parse_override(text)
     assert caught.value.errors == [str(caught.value)]
 
@@ -702,7 +713,7 @@ any_json = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=6),
     max_leaves=12,
 )
-# Legal sections with anything in them: so that the checks behind the top level are reached.
+# Known sections with anything in them, so that the checks below the top level are reached.
 nearly_legal = st.fixed_dictionaries(
     {},
     optional={
@@ -723,7 +734,7 @@ def test_a_legal_configuration_survives_the_way_through_json(values):
 
 
 def outcome(function, *arguments, **keywords):
-    """What is returned, or the ConfigError that is raised; any other error fails the test."""
+    """Return the result, or the ConfigError that is raised. Any other error fails the test."""
     try:
         return function(*arguments, **keywords)
     except ConfigError as error:

@@ -1,4 +1,7 @@
-"""Damaged and hostile files: a correct load or one sentence; no hang, no flood of memory."""
+"""Damaged and hostile files are loaded correctly or refused in one sentence, and cost little.
+
+No file may take long or need much memory.
+"""
 
 import json
 import os
@@ -44,8 +47,8 @@ def fuzz(kind, count, source, capsys):
 
 
 @pytest.mark.parametrize("count", COUNTS)
-def test_damaged_pictures(count, capsys):
-    """So many of each format and way of writing it."""
+def test_damaged_images(count, capsys):
+    """`count` files of each format and each way of writing it."""
     report = fuzz("pictures", count, "", capsys)
     assert 0 < report["loaded"] < report["cases"]
 

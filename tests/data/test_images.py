@@ -1,3 +1,5 @@
+"""Images from files: decoding, order, what is skipped, batches, augmentation, the split."""
+
 import errno
 import math
 import os
@@ -15,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from vae_nb.data.image_files import FORMATS, MOST_BYTES, load_images, skipped_lines
+from vae_nb.data.image_files import FORMATS, MAX_BYTES, load_images, skipped_lines
 from vae_nb.data.image_set import ImageSet, augmented
 from vae_nb.system.errors import ImagesError
 from vae_nb.system.paths import PROJECT_ROOT
@@ -35,7 +37,7 @@ def save(path, image=None, **options):
     (image or Image.new("RGB", (8, 8), RED)).save(path, **options)
 
 
-def load_one(tmp_path, image, name="picture.png", size=(8, 8), channels=3, **options):
+def load_one(tmp_path, image, name="image.png", size=(8, 8), channels=3, **options):
     save(tmp_path / name, image, **options)
     images = load(tmp_path, size=size, channels=channels)
     assert images.skipped == ()
@@ -44,7 +46,7 @@ def load_one(tmp_path, image, name="picture.png", size=(8, 8), channels=3, **opt
 
 
 def skip_reason(tmp_path, path):
-    """The one reason for which `path` is skipped beside a good picture."""
+    """Return the only reason why `path` is skipped beside a good image."""
     save(tmp_path / "good.png")
     images = load(tmp_path)
     assert images.names == ("good",)
@@ -59,7 +61,7 @@ def skip_reason(tmp_path, path):
 
 def image_set(count, labels=None, seed=0):
     pixels = np.random.default_rng(seed).integers(0, 256, (count, 2, 3, 3), np.uint8)
-    names = tuple(f"picture_{number}" for number in range(count))
+    names = tuple(f"image_{number}" for number in range(count))
     return ImageSet(pixels, names, tuple(labels or ["all"] * count))
 
 
@@ -79,7 +81,7 @@ def test_every_format_is_read(tmp_path, name):
 
 @pytest.mark.parametrize("suffix", ["gif", "webp", "png"])
 def test_the_first_frame_of_an_animation_is_read(tmp_path, suffix):
-    frames = [Image.new("RGB", (8, 8), colour) for colour in (RED, BLUE, WHITE)]
+    frames = [Image.new("RGB", (8, 8), color) for color in (RED, BLUE, WHITE)]
     options = {"lossless": True} if suffix == "webp" else {}
     pixels = load_one(
         tmp_path, frames[0], f"a.{suffix}", save_all=True, append_images=frames[1:], **options
@@ -121,7 +123,7 @@ def test_alpha_is_composited_on_white(tmp_path, name):
 
 
 def test_alpha_is_composited_before_resizing(tmp_path):
-    # Columns of red and of invisible black: no black may bleed into what is seen.
+    # Columns of red and of invisible black. No black may get into the visible colors.
     pattern = np.zeros((64, 64, 4), np.uint8)
     pattern[:, ::2] = (255, 0, 0, 255)
     pixels = load_one(tmp_path, Image.fromarray(pattern))
@@ -129,7 +131,7 @@ def test_alpha_is_composited_before_resizing(tmp_path):
     assert np.all(np.abs(pixels[..., 1].astype(int) - 127.5) < 8)
 
 
-def test_a_transparent_colour_of_rgb_becomes_white(tmp_path):
+def test_a_transparent_color_of_rgb_becomes_white(tmp_path):
     image = Image.new("RGB", (8, 8), RED)
     image.paste(BLUE, (0, 0, 4, 8))
     pixels = load_one(tmp_path, image, transparency=BLUE)
@@ -138,27 +140,27 @@ def test_a_transparent_colour_of_rgb_becomes_white(tmp_path):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_grey_grey_with_alpha_and_one_bit(tmp_path, channels):
-    pictures = {
-        "grey": (Image.new("L", (8, 8), 100), 100),
-        "grey_alpha": (Image.new("LA", (8, 8), (0, 51)), 204),
+def test_gray_gray_with_alpha_and_one_bit(tmp_path, channels):
+    kinds = {
+        "gray": (Image.new("L", (8, 8), 100), 100),
+        "gray_alpha": (Image.new("LA", (8, 8), (0, 51)), 204),
         "one_bit": (Image.new("1", (8, 8), 0), 0),
     }
-    for name, (image, expected) in pictures.items():
+    for name, (image, expected) in kinds.items():
         pixels = load_one(tmp_path / name, image, channels=channels)
         assert pixels.shape == (8, 8, channels)
         assert np.all(pixels == expected), name
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.tif"])
-def test_sixteen_bit_grey_is_scaled(tmp_path, name):
+def test_sixteen_bit_gray_is_scaled(tmp_path, name):
     values = np.array([0, 128, 129, 257, 32767, 32768, 65406, 65535], np.uint16)
     pixels = load_one(tmp_path, Image.fromarray(np.tile(values, (8, 1))), name, channels=1)
     np.testing.assert_array_equal(pixels[0, :, 0], np.rint(values * (255 / 65535)))
     assert pixels[0, -1, 0] == 255
 
 
-def test_sixteen_bit_grey_of_other_byte_order_and_of_32_bit_integers(tmp_path):
+def test_sixteen_bit_gray_of_other_byte_order_and_of_32_bit_integers(tmp_path):
     values = np.tile(np.array([[0, 25700], [32896, 65535]]), (4, 4))
     save(tmp_path / "big_endian.tif", Image.fromarray(values.astype(">u2")))
     save(tmp_path / "integers.tif", Image.fromarray(values.astype(np.int32)))
@@ -171,7 +173,7 @@ def test_sixteen_bit_grey_of_other_byte_order_and_of_32_bit_integers(tmp_path):
         np.testing.assert_array_equal(pixels[:2, :2, 0], [[0, 100], [128, 255]])
 
 
-def test_a_transparent_sixteen_bit_grey_becomes_white(tmp_path):
+def test_a_transparent_sixteen_bit_gray_becomes_white(tmp_path):
     values = np.zeros((8, 8), np.uint16)
     values[:, :4] = 1000
     pixels = load_one(tmp_path, Image.fromarray(values), transparency=1000)
@@ -189,16 +191,16 @@ def test_cmyk(tmp_path, name, channels):
     )
 
 
-def test_grey_by_configuration(tmp_path):
+def test_gray_by_configuration(tmp_path):
     assert np.all(load_one(tmp_path, None, channels=1) == 76)  # ITU-R 601: 0.299 of red
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_orientation(tmp_path, orientation, suffix):
-    # Each quarter has its own grey, so every turn and reflection shows.
+    # Each quarter has its own gray, so every turn and reflection shows.
     upright = np.kron([[0, 80], [160, 255]], np.ones((8, 8))).astype(np.uint8)
-    # What a camera stores is what `orientation` turns into the upright picture.
+    # What a camera stores is what `orientation` turns into the upright image.
     turns = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # Image.Transpose, each the inverse
     stored = Image.fromarray(upright)
     if orientation > 1:
@@ -216,7 +218,7 @@ def test_exif_orientation(tmp_path, orientation, suffix):
 
 @pytest.mark.parametrize(
     ("image_size", "target", "rows", "columns"),
-    [  # (width, height), (height, width), where the picture lies
+    [  # (width, height), (height, width), where the image lies
         ((40, 20), (16, 16), slice(4, 12), slice(0, 16)),
         ((20, 40), (16, 16), slice(0, 16), slice(4, 12)),
         ((20, 20), (48, 32), slice(8, 40), slice(0, 32)),
@@ -227,7 +229,7 @@ def test_exif_orientation(tmp_path, orientation, suffix):
         ((1, 100_000), (5, 5), slice(0, 5), slice(2, 3)),
     ],
 )
-def test_padding_is_white_centred_and_keeps_the_aspect_ratio(
+def test_padding_is_white_centered_and_keeps_the_aspect_ratio(
     tmp_path, image_size, target, rows, columns
 ):
     pixels = load_one(tmp_path, Image.new("RGB", image_size, BLUE), size=target)
@@ -245,7 +247,7 @@ def test_a_known_pattern_is_resized_with_lanczos(tmp_path):
     assert np.all(pixels[12:] == 255)
 
 
-def test_thirty_pictures_of_mixed_formats_and_sizes(tmp_path):
+def test_thirty_images_of_mixed_formats_and_sizes(tmp_path):
     suffixes = ["png", "jpg", "webp", "gif", "bmp", "tif"]
     for number in range(30):
         image = Image.new("RGB", (5 + 7 * number, 60 - number), (8 * number, 90, 10))
@@ -306,29 +308,29 @@ def test_a_file_reached_twice_is_loaded_once(tmp_path):
 
 @needs_links
 def test_linked_folders_are_not_followed_and_named(tmp_path):
-    pictures, elsewhere = tmp_path / "pictures", tmp_path / "elsewhere"
-    save(pictures / "a.png")
+    folder, elsewhere = tmp_path / "folder", tmp_path / "elsewhere"
+    save(folder / "a.png")
     save(elsewhere / "b.png")
-    (pictures / "loop").symlink_to(pictures)
-    (pictures / "link").symlink_to(elsewhere)
-    images = load(pictures)
+    (folder / "loop").symlink_to(folder)
+    (folder / "link").symlink_to(elsewhere)
+    images = load(folder)
     assert images.names == ("a",)
     reason = "it is a link to a folder, which is not followed"
-    assert images.skipped == ((str(pictures / "link"), reason), (str(pictures / "loop"), reason))
+    assert images.skipped == ((str(folder / "link"), reason), (str(folder / "loop"), reason))
 
 
 @needs_links
 def test_a_link_out_of_the_folder_is_skipped_and_one_within_is_not(tmp_path):
-    pictures, elsewhere = tmp_path / "pictures", tmp_path / "elsewhere"
+    folder, elsewhere = tmp_path / "folder", tmp_path / "elsewhere"
     save(elsewhere / "private.png")
-    save(pictures / ".store" / "c.png")
-    (pictures / "a.png").symlink_to(elsewhere / "private.png")
-    (pictures / "b.png").symlink_to(tmp_path / "pictures" / ".store" / "c.png")
-    images = load(pictures)
+    save(folder / ".store" / "c.png")
+    (folder / "a.png").symlink_to(elsewhere / "private.png")
+    (folder / "b.png").symlink_to(folder / ".store" / "c.png")
+    images = load(folder)
     assert images.names == ("b",)
     reason = "it is a link that leads out of the folder"
-    assert images.skipped == ((str(pictures / "a.png"), reason),)
-    assert sorted(load(pictures, elsewhere).names) == ["a", "b"]  # that folder is asked for too
+    assert images.skipped == ((str(folder / "a.png"), reason),)
+    assert sorted(load(folder, elsewhere).names) == ["a", "b"]  # that folder is searched too
 
 
 @needs_links
@@ -343,11 +345,11 @@ def test_links_that_lead_in_circles(tmp_path):
     }
 
 
-def test_hidden_and_other_files_are_passed_over(tmp_path):
+def test_hidden_and_other_files_are_ignored(tmp_path):
     save(tmp_path / "a.png")
     save(tmp_path / ".hidden.png")
     save(tmp_path / ".folder" / "b.png")
-    (tmp_path / "notes.txt").write_text("not a picture")
+    (tmp_path / "notes.txt").write_text("not an image")
     (tmp_path / "png").write_text("no extension")
     save(tmp_path / "folder.png" / "c.png")
     images = load(tmp_path)
@@ -376,18 +378,18 @@ def test_names_that_cannot_be_printed_are_escaped(tmp_path):
 # --- skipped files ---
 
 
-def test_no_picture(tmp_path):
+def test_a_file_that_is_not_an_image(tmp_path):
     path = tmp_path / "text.png"
     path.write_text("this is text")
     reason = skip_reason(tmp_path, path)
-    assert reason == f"it is no picture that can be read as one of {', '.join(FORMATS)}"
+    assert reason == f"it is not an image in one of the formats {', '.join(FORMATS)}"
 
 
 def test_another_format_behind_a_known_name(tmp_path):
     # Pillow would hand this one to Ghostscript.
     path = tmp_path / "postscript.png"
     save(path, format="EPS")
-    assert skip_reason(tmp_path, path).startswith("it is no picture that can be read")
+    assert skip_reason(tmp_path, path).startswith("it is not an image in one of the formats ")
 
 
 def test_empty_file(tmp_path):
@@ -405,7 +407,7 @@ def test_truncated_file(tmp_path, suffix):
     assert skip_reason(tmp_path, path).startswith("it ")
 
 
-def test_floating_point_picture(tmp_path):
+def test_floating_point_image(tmp_path):
     path = tmp_path / "float.tif"
     save(path, Image.new("F", (8, 8), 0.5))
     reason = skip_reason(tmp_path, path)
@@ -413,13 +415,13 @@ def test_floating_point_picture(tmp_path):
 
 
 @pytest.mark.parametrize("value", [-1, 65536])
-def test_grey_values_beyond_sixteen_bits(tmp_path, value):
+def test_gray_values_beyond_sixteen_bits(tmp_path, value):
     path = tmp_path / "integers.tif"
     save(path, Image.new("I", (8, 8), value))
-    assert skip_reason(tmp_path, path) == "its grey values go beyond 16 bits"
+    assert skip_reason(tmp_path, path) == "its gray values need more than 16 bits"
 
 
-@pytest.mark.parametrize("width", [6400, 20_000])  # above Pillow's own limit too
+@pytest.mark.parametrize("width", [6400, 20_000])  # below and above Pillow's own limit
 def test_decompression_bomb(tmp_path, width):
     path = tmp_path / "bomb.png"
     save(path, Image.new("1", (width, 10_000)))
@@ -428,7 +430,7 @@ def test_decompression_bomb(tmp_path, width):
 
 
 def tiff(tags):
-    """A TIFF of nothing but its tags: {tag: values}, each of four bytes."""
+    """Return a TIFF that has only tags: {tag: values}, four bytes for each value."""
     data, entries = b"", b""
     place = 8 + 2 + 12 * len(tags) + 4
     for tag, values in sorted(tags.items()):
@@ -451,7 +453,7 @@ TINY_TIFF = {256: [16], 257: [1], 258: [8], 259: [1], 262: [1], 277: [1], 278: [
 )
 def test_a_tiff_that_asks_for_more_than_its_pixels(tmp_path, tags):
     (tmp_path / "bomb.tif").write_bytes(tiff(TINY_TIFF | tags))
-    reason = "it is a TIFF of too many or too large tiles"
+    reason = "it is a TIFF with too many tiles, or with tiles that are too large"
     assert skip_reason(tmp_path, tmp_path / "bomb.tif") == reason
 
 
@@ -461,10 +463,10 @@ def test_a_jpeg_of_endless_scans(tmp_path):
     content = path.read_bytes()
     last_scan = content[content.rindex(b"\xff\xda") : -2]
     path.write_bytes(content[:-2] + 200 * last_scan + content[-2:])
-    assert skip_reason(tmp_path, path) == "it is a JPEG of more than 100 scans"
+    assert skip_reason(tmp_path, path) == "it is a JPEG with more than 100 scans"
 
 
-def test_one_long_label_costs_no_memory_for_every_picture():
+def test_one_long_label_costs_no_memory_for_every_image():
     labels = ["a" * 20_000, *["b"] * 9_999]
     images = ImageSet(np.zeros((10_000, 1, 1, 1), np.uint8), tuple(labels), tuple(labels))
     tracemalloc.start()
@@ -478,7 +480,7 @@ def test_one_long_label_costs_no_memory_for_every_picture():
 def test_a_huge_file_is_not_read(tmp_path):
     path = tmp_path / "huge.webp"
     save(path)
-    os.truncate(path, MOST_BYTES + 1)  # with a hole: it takes no room on the disk
+    os.truncate(path, MAX_BYTES + 1)  # with a hole, which takes no space on the disk
     assert skip_reason(tmp_path, path) == "it has more than 200,000,000 bytes"
 
 
@@ -501,7 +503,7 @@ def test_an_unreadable_file(tmp_path):
     path = tmp_path / "locked.png"
     save(path)
     path.chmod(0)
-    if os.geteuid() == 0:  # whom no permission keeps out
+    if os.geteuid() == 0:
         pytest.skip("the superuser reads everything")
     assert skip_reason(tmp_path, path) == "the system says: Permission denied"
 
@@ -543,7 +545,7 @@ def test_whatever_a_decoder_raises_becomes_a_reason(tmp_path, monkeypatch, error
     assert skip_reason(tmp_path, path) == reason
 
 
-def test_pillow_warns_nobody(tmp_path, capfd):
+def test_warnings_of_pillow_are_silenced(tmp_path, capfd):
     save(tmp_path / "a.jpg", exif=b"Exif\0\0II*\0\x08\0\0\0\x05\0")  # ends too early
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -565,27 +567,27 @@ def test_a_missing_folder_is_named(tmp_path):
     assert str(PROJECT_ROOT / "no" / "such" / "folder") in str(error.value)
 
 
-def test_a_file_is_no_folder(tmp_path):
+def test_a_file_is_not_a_folder(tmp_path):
     save(tmp_path / "a.png")
-    with pytest.raises(ImagesError, match="is a file; a folder of pictures is needed") as error:
+    with pytest.raises(ImagesError, match="is a file; a folder of images is needed") as error:
         load(tmp_path / "a.png")
     assert str(tmp_path / "a.png") in str(error.value)
 
 
-def test_a_folder_without_pictures(tmp_path):
+def test_a_folder_without_images(tmp_path):
     (tmp_path / "notes.txt").write_text("nothing here")
-    with pytest.raises(ImagesError, match="There is no picture in") as error:
+    with pytest.raises(ImagesError, match="There is no image in") as error:
         load(tmp_path)
     assert str(tmp_path) in str(error.value)
 
 
-def test_none_left_names_the_folder_and_the_first_reasons(tmp_path):
+def test_if_no_image_is_left_the_folder_and_the_first_reasons_are_named(tmp_path):
     for number in range(5):
         (tmp_path / f"{number}.png").touch()
     with pytest.raises(ImagesError) as error:
         load(tmp_path)
     message = str(error.value)
-    assert message.startswith(f"No picture could be loaded from {tmp_path}; skipped: 5 (")
+    assert message.startswith(f"No image could be loaded from {tmp_path}; skipped: 5 (")
     assert f"{tmp_path / '0.png'}: it is empty; " in message
     assert message.count("it is empty") == 3
     assert message.endswith("; …).")
@@ -606,7 +608,7 @@ def test_a_folder_of_100_000_files(tmp_path):
     save(tmp_path / "good.png")
     content = (tmp_path / "good.png").read_bytes()
     for number in range(100_000):
-        (tmp_path / f"{number}.png").write_bytes(content if number % 10 else b"not a picture")
+        (tmp_path / f"{number}.png").write_bytes(content if number % 10 else b"not an image")
     images = load(tmp_path)
     assert (len(images), len(images.skipped)) == (90_001, 10_000)
 
@@ -618,8 +620,8 @@ def test_too_many_pixels_for_the_memory(tmp_path):
 
 
 @pytest.mark.parametrize("count", [0, 1])
-def test_too_few_pictures_to_split(count):
-    with pytest.raises(ImagesError, match=f"at least 2 pictures, found {count}"):
+def test_too_few_images_to_split(count):
+    with pytest.raises(ImagesError, match=f"at least 2 images, found {count}"):
         image_set(count).split(0.2, seed=0)
 
 
@@ -662,20 +664,20 @@ def test_mean_image():
     assert images.mean_image().dtype == np.float32
 
 
-def test_select_keeps_pictures_names_and_labels_together():
+def test_select_keeps_images_names_and_labels_together():
     images = image_set(4, labels="abab")
     some = images.select(np.array([3, 0]))
-    assert some.names == ("picture_3", "picture_0")
+    assert some.names == ("image_3", "image_0")
     assert some.labels == ("b", "a")
     np.testing.assert_array_equal(some.pixels, images.pixels[[3, 0]])
-    assert images.select(slice(1, 3)).names == ("picture_1", "picture_2")
+    assert images.select(slice(1, 3)).names == ("image_1", "image_2")
 
 
-def test_a_selection_shares_the_pictures_and_can_be_selected_from():
+def test_a_selection_shares_the_images_and_can_be_selected_from():
     images = image_set(6)
     some = images.select(np.array([5, 0, 3])).select(slice(1, None))
     assert some.stored is images.stored  # no copy, however large the set
-    assert (some.names, len(some)) == (("picture_0", "picture_3"), 2)
+    assert (some.names, len(some)) == (("image_0", "image_3"), 2)
     assert some.image_shape == images.image_shape
     expected = images.pixels[[0, 3]]
     np.testing.assert_array_equal(some.pixels, expected)
@@ -692,7 +694,7 @@ def test_fingerprint_changes_with_pixel_name_label_and_shape():
     pixels[1, 0, 2, 1] ^= 1
     others = [
         ImageSet(pixels, images.names, images.labels),
-        ImageSet(images.pixels, ("picture_0", "picture_1", "other"), images.labels),
+        ImageSet(images.pixels, ("image_0", "image_1", "other"), images.labels),
         ImageSet(images.pixels, images.names, ("all", "all", "other")),
         ImageSet(images.pixels.transpose(0, 2, 1, 3), images.names, images.labels),
         ImageSet(images.pixels.reshape(3, 3, 2, 3), images.names, images.labels),
@@ -706,7 +708,7 @@ def test_fingerprint_changes_with_pixel_name_label_and_shape():
 
 @settings(deadline=None)
 @given(count=st.integers(1, 40), batch_size=st.integers(1, 50), seed=st.integers(0, 2**32))
-def test_batches_cover_each_picture_once(count, batch_size, seed):
+def test_batches_cover_each_image_once(count, batch_size, seed):
     images = ImageSet(
         np.arange(count, dtype=np.uint8).reshape(-1, 1, 1, 1), ("",) * count, ("",) * count
     )
@@ -733,7 +735,7 @@ def test_batches_are_shuffled_anew_by_the_same_generator():
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_an_augmented_picture_is_its_mirror_image_shifted_by_up_to_a_pixel(channels):
+def test_an_augmented_image_is_its_mirror_image_shifted_by_up_to_a_pixel(channels):
     rng = np.random.default_rng(0)
     shape = (6, 5, channels)
     x = rng.random((200, np.prod(shape)))
@@ -743,7 +745,7 @@ def test_an_augmented_picture_is_its_mirror_image_shifted_by_up_to_a_pixel(chann
     found = set()
     for old, new in zip(before, x.reshape(-1, *shape), strict=True):
         padded = np.pad(old[:, ::-1], ((1, 1), (1, 1), (0, 0)), "edge")
-        # Down by one is what stands one row above.
+        # A shift down by one shows what was one row above.
         (shift,) = [
             (down, right)
             for down in (-1, 0, 1)
@@ -754,7 +756,7 @@ def test_an_augmented_picture_is_its_mirror_image_shifted_by_up_to_a_pixel(chann
     assert len(found) == 9
 
 
-def test_pictures_are_augmented_with_the_probability_asked_for():
+def test_images_are_augmented_with_the_probability_asked_for():
     rng = np.random.default_rng(1)
     before = rng.random((20_000, 4 * 4))
     mirror_image = before.reshape(-1, 4, 4)[:, :, ::-1].reshape(-1, 16)
@@ -823,7 +825,7 @@ def test_split_differs_between_seeds_and_within_labels():
     assert len(set(held_out)) == 20
 
 
-def test_no_label_is_held_out_for_ever_by_its_place():
+def test_no_label_is_always_held_out_because_of_its_place():
     images = image_set(10, "abcdefghij")
     held_out = Counter(name for seed in range(200) for name in images.split(0.1, seed)[1].names)
     assert set(held_out) == set(images.names)

@@ -1,4 +1,4 @@
-"""The pictures that come with the project. A reader may add others beside them."""
+"""The images that come with the project. Users may add their own beside them."""
 
 import re
 
@@ -11,7 +11,7 @@ INPUT = PROJECT_ROOT / "input"
 NAME = re.compile(r"[0-9a-f]{4,6}_[a-z0-9_]+\.png")
 
 
-def pictures(folder):
+def images(folder):
     return [path for path in sorted((INPUT / folder).rglob("*.png")) if NAME.fullmatch(path.name)]
 
 
@@ -19,7 +19,7 @@ def pictures(folder):
     ("folder", "count", "labels"), [("emojis", 160, 16), ("more_emojis", 1217, 8)]
 )
 def test_the_emojis_are_complete(folder, count, labels):
-    paths = pictures(folder)
+    paths = images(folder)
     assert len({path.name.split("_")[0] for path in paths}) >= count
     assert len({path.parent for path in paths}) >= labels
     for path in paths:
@@ -29,14 +29,14 @@ def test_the_emojis_are_complete(folder, count, labels):
 
 
 def test_no_emoji_is_in_both_sets():
-    assert not {path.name for path in pictures("emojis")} & {
-        path.name for path in pictures("more_emojis")
+    assert not {path.name for path in images("emojis")} & {
+        path.name for path in images("more_emojis")
     }
 
 
 @pytest.mark.parametrize("folder", ["emojis", "more_emojis"])
-def test_every_emoji_is_a_small_transparent_picture(folder):
-    for path in pictures(folder):
+def test_every_emoji_is_a_small_transparent_image(folder):
+    for path in images(folder):
         with Image.open(path) as image:
             assert (image.format, image.mode, image.size) == ("PNG", "RGBA", (64, 64)), path
             lowest, highest = image.getextrema()[3]
@@ -55,10 +55,10 @@ def test_a_known_emoji_looks_like_itself():
     assert blue < 100
 
 
-def test_the_licence_lies_beside_the_pictures():
-    licence = (INPUT / "LICENSE-OFL.txt").read_text(encoding="utf-8")
+def test_the_license_is_beside_the_images():
+    license = (INPUT / "LICENSE-OFL.txt").read_text(encoding="utf-8")
     for words in ["Noto Color Emoji", "Copyright 2022 Google Inc.", "Version 1.1", "PERMISSION"]:
-        assert words in licence
+        assert words in license
     readme = (INPUT / "README.md").read_text(encoding="utf-8")
     assert "LICENSE-OFL.txt" in readme
     assert "Unicode" in readme

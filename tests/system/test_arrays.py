@@ -1,4 +1,4 @@
-"""Saved models: to the bit, whole or not at all, and read with distrust."""
+"""Saved models keep every bit, are complete or not written, and are read with distrust."""
 
 import errno
 import io
@@ -64,7 +64,7 @@ def contents(model):
     )
 
 
-def test_a_model_comes_back_to_the_bit(path):
+def test_a_model_comes_back_with_every_bit(path):
     assert contents(load_model(path)) == contents(small_model())
     x = np.random.default_rng(1).random((2, 20))
     np.testing.assert_array_equal(
@@ -115,7 +115,7 @@ def test_arrays_of_any_layout_come_back(tmp_path):
         assert (loaded[name].dtype, loaded[name].shape) == (array.dtype, array.shape)
 
 
-# Whole or not at all
+# Complete or not written
 
 
 def files_in(folder):
@@ -154,7 +154,7 @@ def test_a_write_that_fails_leaves_the_old_file(path, monkeypatch, module, name,
     assert contents(load_model(path)) == contents(small_model())
 
 
-def test_what_is_interrupted_leaves_the_old_file(path):
+def test_an_interruption_leaves_the_old_file(path):
     before = files_in(path.parent)
 
     def interrupted():
@@ -167,7 +167,7 @@ def test_what_is_interrupted_leaves_the_old_file(path):
     assert files_in(path.parent) == before
 
 
-def test_a_folder_that_cannot_be_made_is_told_in_a_sentence(tmp_path):
+def test_a_folder_that_cannot_be_made_gives_one_sentence(tmp_path):
     (tmp_path / "models").write_text("a file")
     with pytest.raises(FilesError, match=r"^Cannot make the folder .*models: .*\.$"):
         save_model(tmp_path / "models" / "vae.npz", *small_model())
@@ -177,7 +177,7 @@ def test_a_folder_that_cannot_be_made_is_told_in_a_sentence(tmp_path):
 
 
 def loads_or_says_why(path):
-    """A correct load, or the one error; anything else fails the test."""
+    """Return whether the model is loaded. A wrong model or another error fails the test."""
     try:
         model = load_model(path)
     except ModelError as error:
@@ -211,7 +211,7 @@ def test_a_truncated_file(path):
 
 
 def flip_bits(path, positions):
-    """How many of the flipped files were refused."""
+    """Flip one bit at a time, and return how many of the files were refused."""
     whole = path.read_bytes()
     refused = 0
     for position in positions:
@@ -273,7 +273,7 @@ def npy(header, data=bytes(8)):
 
 
 def with_member(path, name, content):
-    """The saved model with one array replaced by these bytes."""
+    """Replace one array of the saved model by these bytes."""
     with zipfile.ZipFile(path) as archive:
         members = {info.filename: archive.read(info) for info in archive.infolist()}
     with zipfile.ZipFile(path, "w") as archive:
@@ -304,7 +304,7 @@ def with_member(path, name, content):
         b"no array",
     ],
 )
-def test_a_header_that_lies_or_is_none(path, content):
+def test_a_header_that_lies_or_is_not_one(path, content):
     with_member(path, "mean.biases", content)
     tracemalloc.start()
     try:
@@ -315,10 +315,10 @@ def test_a_header_that_lies_or_is_none(path, content):
         tracemalloc.stop()
 
 
-def test_a_header_that_claims_a_terabyte_is_told_as_that(path):
+def test_a_header_that_claims_a_terabyte(path):
     header = {"descr": "<f4", "fortran_order": False, "shape": (2**38,)}
     with_member(path, "mean.biases", npy(header))
-    with pytest.raises(ModelError, match="not of the size that its header claims"):
+    with pytest.raises(ModelError, match="does not have the size that its header claims"):
         load_model(path)
 
 
@@ -358,7 +358,7 @@ def test_what_no_model_has_takes_no_memory(path, name, refused, dtype):
 def test_a_description_of_wide_numbers_is_not_read(path):
     arrays = dict(np.load(path)) | {"metadata": np.zeros(2**18, np.longdouble)}
     np.savez(path, **arrays)
-    with pytest.raises(ModelError, match="its metadata is larger than any model's, or no text"):
+    with pytest.raises(ModelError, match="its metadata is larger than any model's, or is not text"):
         load_model(path)
 
 
@@ -392,7 +392,10 @@ def test_a_file_larger_than_the_memory(path, monkeypatch):
 
 
 def rewrite(path, arrays=None, metadata=None):
-    """The saved model with some of its arrays or of its description replaced; None removes."""
+    """Replace some arrays or some of the description of the saved model.
+
+    None removes an array, and "removed" removes an item of the description.
+    """
     old_arrays, old_metadata = load_arrays(path)
     new_arrays = {k: v for k, v in (old_arrays | (arrays or {})).items() if v is not None}
     new_metadata = {k: v for k, v in (old_metadata | (metadata or {})).items() if v != "removed"}
@@ -469,7 +472,7 @@ def another_config(**overrides):
     ],
     ids=repr,
 )
-def test_descriptions_that_are_none(path, metadata):
+def test_descriptions_that_are_not_valid(path, metadata):
     rewrite(path, metadata=metadata)
     assert not loads_or_says_why(path)
 
@@ -482,7 +485,7 @@ def test_floating_point_lengths_do_not_get_into_the_model(path):
 @pytest.mark.parametrize(
     "text", [b"", b"{", b"[]", b"null", b"12", b"\xff\xfe", b"[" * 100_000, b'{"a": 1} x']
 )
-def test_a_description_that_is_no_json_object(path, text):
+def test_a_description_that_is_not_a_json_object(path, text):
     arrays, _ = load_arrays(path)
     np.savez(path, **arrays, metadata=np.frombuffer(text, np.uint8))
     assert not loads_or_says_why(path)

@@ -1,4 +1,4 @@
-"""Whatever fails while something is saved, what was there before is there afterwards."""
+"""Whatever fails while something is saved, the earlier files are still there afterwards."""
 
 import errno
 import io
@@ -26,10 +26,10 @@ from vae_nb.system.errors import FilesError
 
 
 class Faults:
-    """Counts the operations on files in a folder, and lets one of them fail.
+    """Count the operations on files in a folder, and let one of them fail.
 
-    Writes are those that reach the operating system; a full disk shows up at any of them, at a
-    flush to the disk and at a rename.
+    A write is counted when it reaches the operating system. A full disk can make any write, any
+    flush to the disk and any rename fail.
     """
 
     def __init__(self, folder, failing=None, short=False):
@@ -44,7 +44,7 @@ class Faults:
 
 @contextmanager
 def faults(folder, failing=None, short=False):
-    """Within it every write, flush and rename in a folder goes through a `Faults`."""
+    """Send every write, flush and rename in a folder through a `Faults` while the block runs."""
     log = Faults(folder, failing, short)
     real_open, real_fsync, real_replace = io.open, os.fsync, os.replace
 
@@ -53,7 +53,7 @@ def faults(folder, failing=None, short=False):
             try:
                 log.happens("write")
             except OSError:
-                if log.short:  # some of it had room
+                if log.short:  # there was space for some of it
                     super().write(bytes(data)[: len(bytes(data)) // 2])
                 raise
             return super().write(data)
@@ -84,7 +84,7 @@ def faults(folder, failing=None, short=False):
 
 
 def saved_run(pictures, output):
-    """A trained model and a checkpoint, each of other numbers than what is saved over them."""
+    """Save a trained model and a checkpoint, with other numbers than what is saved over them."""
     run = train_and_save(tiny_config(pictures), output, progress=False)
     workspace = Workspace(output)
     save_checkpoint(workspace.checkpoint_path, state_of(run, 1.0), run.config, "abc")
@@ -142,7 +142,7 @@ SAVES = [
 
 
 def refusal(save, *arguments):
-    """The sentence with which something is not saved, or None."""
+    """Return the sentence that says why something was not saved, or None if it was."""
     try:
         save(*arguments)
     except FilesError as error:
@@ -162,7 +162,7 @@ def test_a_fault_at_any_operation_of_a_save(pictures, output, save, short, capsy
         if failed == len(log.operations):
             break  # nothing was left to fail
         if sentence is None:
-            # The file was whole; what failed is the flush of its new name.
+            # The file was complete. Only the flush of its new name failed.
             assert log.operations[failed - 2 :] == ["flush", "rename", "flush"]
             continue
         assert sentence.endswith(": No space left on device.")
@@ -179,7 +179,7 @@ def test_a_fault_at_any_operation_of_a_save(pictures, output, save, short, capsy
 
 
 def test_a_fault_at_any_operation_of_a_whole_training(pictures, output):
-    """A model of another configuration is there: it is kept aside, then replaced."""
+    """A model of another configuration is there. It is kept under another name, then replaced."""
     first = train_and_save(tiny_config(pictures), output, progress=False)
     before = files_in(output)
     config = tiny_config(pictures, training__seed=1, training__checkpoint_seconds=0)
@@ -208,7 +208,7 @@ def test_a_fault_at_any_operation_of_a_whole_training(pictures, output):
     assert refused > 10
 
 
-# A disk that is really full
+# A disk that is actually full
 
 FULL = """import sys
 from pathlib import Path
@@ -225,7 +225,7 @@ except VaeNbError as error:
 
 
 def train_again(config_path, output, preexec_fn=None, before=()):
-    """In a process of its own, which may be limited."""
+    """Train in another process, whose resources may be limited."""
     process = subprocess.run(
         [*before, sys.executable, "-c", FULL, str(config_path), str(output)],
         capture_output=True,
@@ -261,7 +261,7 @@ def test_a_file_that_may_not_grow_leaves_the_model(pictures, output, config_path
 
 @pytest.fixture
 def disk(tmp_path):
-    """A real file system of 256 kB."""
+    """Mount a real file system of 256 kB."""
     disk = tmp_path / "disk"
     disk.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(disk)]
@@ -297,7 +297,9 @@ def test_a_disk_that_has_become_read_only(pictures, disk, config_path):
     before = files_in(output)
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
     sentence = train_again(config_path, output)
-    assert sentence == f"FilesError: Cannot write into the folder {output}: this user may not."
+    assert (
+        sentence == f"FilesError: Cannot write to the folder {output}: this user is not allowed to."
+    )
     assert files_in(output) == before
     sentence = train_again(config_path, disk / "other")
     assert (
@@ -308,7 +310,7 @@ def test_a_disk_that_has_become_read_only(pictures, disk, config_path):
 @pytest.mark.parametrize("mode", [0o500, 0o000], ids=["read-only", "closed"])
 @pytest.mark.parametrize("name", ["", "models"])
 def test_a_folder_without_permission(pictures, output, config_path, mode, name):
-    """Without the superuser's capability to write everywhere, where that is who tests."""
+    """If the superuser runs the test, it gives up its capability to write everywhere."""
     run = train_and_save(tiny_config(pictures), output, progress=False)
     before = files_in(output)
     without = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
@@ -323,7 +325,7 @@ def test_a_folder_without_permission(pictures, output, config_path, mode, name):
     finally:
         folder.chmod(0o700)
     assert sentence.startswith("FilesError: Cannot ")
-    assert sentence.endswith(": this user may not.")
+    assert sentence.endswith(": this user is not allowed to.")
     assert files_in(output) == before
     assert load_model(output / "models" / "vae.npz")[2] == run.config
 

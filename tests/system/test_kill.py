@@ -1,4 +1,4 @@
-"""A training is killed, interrupted and asked to end: what was saved is whole, and it goes on."""
+"""A training is killed, interrupted or terminated: what it saved is complete, and it can resume."""
 
 import json
 import os
@@ -25,7 +25,7 @@ config = load_config(sys.argv[1])
 print("started", flush=True)
 train_and_save(config, sys.argv[2], progress=False)
 """
-# The series with notebooks of the test's own, as a command.
+# The series as a command, with the test's own notebooks.
 RUN = """import pathlib, sys
 from vae_nb import cli
 from vae_nb.run import series
@@ -45,7 +45,7 @@ vae_nb.train_and_save(
 
 @pytest.fixture
 def config(pictures):
-    """A training that takes half a second, most of it for a checkpoint after every epoch."""
+    """A training of half a second, most of which is used for a checkpoint after every epoch."""
     return tiny_config(pictures, training__epochs=EPOCHS, training__checkpoint_seconds=0)
 
 
@@ -82,8 +82,8 @@ def started_training(config_path, output):
     return process
 
 
-def assert_whole(workspace, earlier):
-    """The model is the earlier one or the new one, and what is there of the rest is whole."""
+def assert_complete(workspace, earlier):
+    """Check that the model is the earlier or the new one, and that the other files are complete."""
     _, history, saved_config = load_model(workspace.model_path)
     assert len(history) == saved_config.training.epochs
     if saved_config != earlier:
@@ -117,7 +117,7 @@ def test_a_training_is_killed_at_any_moment(
         time.sleep(rng.uniform(0, 1.1 * seconds))
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
-        has_checkpoint = assert_whole(workspace, earlier)
+        has_checkpoint = assert_complete(workspace, earlier)
         run = train_and_save(config, output, resume=True, progress=False)
         assert run.vae.parameters.tobytes() == uninterrupted.vae.parameters.tobytes(), seed
         for column, values in uninterrupted.history.columns.items():
@@ -135,7 +135,7 @@ def test_a_training_is_killed_at_any_moment(
 
 @pytest.fixture
 def series(tmp_path, config_path):
-    """Starts `vae-nb run` with a series of one notebook, which trains; gives the process."""
+    """Return a function that starts `vae-nb run` with one notebook, which trains a model."""
     folder, output = tmp_path / "notebooks", tmp_path / "output"
     folder.mkdir()
     cells = [
@@ -161,7 +161,7 @@ def series(tmp_path, config_path):
 
 
 def resumed(series, output):
-    """What `--resume` printed, and the model that it came to."""
+    """Return what `--resume` printed, and the model that it trained."""
     process = series("--resume")
     out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
@@ -218,7 +218,7 @@ def test_a_signal_ends_a_run_with_a_checkpoint(series, uninterrupted, tmp_path, 
 
 @pytest.mark.parametrize("delay", [0, 0.5, 1.5])
 def test_a_signal_before_the_first_cell_ends_the_run_too(series, tmp_path, delay):
-    """While libraries are imported and the kernel starts, nobody hears an interrupt."""
+    """While libraries are imported and the kernel starts, no code reacts to an interrupt."""
     output = tmp_path / "output"
     process = series("--set", "training.epochs=1000000")
     wait_for(output / ".lock.json", process)

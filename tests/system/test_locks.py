@@ -1,4 +1,4 @@
-"""One process at a time writes into an output folder."""
+"""Only one process at a time writes to an output folder."""
 
 import os
 import re
@@ -51,7 +51,7 @@ def test_a_second_writer_is_refused_and_the_first_one_named(output, holder):
     assert str(error.value).endswith(": wait for it, end it, or choose another output folder.")
 
 
-def test_the_lock_of_a_dead_process_counts_for_nothing(output, holder):
+def test_the_lock_of_a_dead_process_is_ignored(output, holder):
     holder.kill()
     holder.wait()
     assert (output / ".lock.json").exists()
@@ -60,7 +60,7 @@ def test_the_lock_of_a_dead_process_counts_for_nothing(output, holder):
     assert [path.name for path in output.iterdir()] == [".lock"]
 
 
-def test_a_second_writer_waits_where_asked_to(output, holder, capfd):
+def test_a_second_writer_waits_if_asked_to(output, holder, capfd):
     started = []
 
     def end_holder(*_):
@@ -77,18 +77,18 @@ def test_a_second_writer_waits_where_asked_to(output, holder, capfd):
     assert capfd.readouterr().out.startswith(f"Waiting for process {holder.pid} (")
 
 
-def test_a_child_writes_in_its_parent_s_name(output):
+def test_a_child_process_may_write_too(output):
     with folder_lock(output):
         child = [sys.executable, "-c", ENTER, str(output)]
         assert subprocess.check_output(child, text=True) == "entered\n"
-        with pytest.raises(FilesError), folder_lock(output):  # another thread would be a rival
+        with pytest.raises(FilesError), folder_lock(output):  # another thread competes for it
             pass
         assert (output / ".lock.json").exists()
     with folder_lock(output):
         pass
 
 
-def test_a_lock_without_a_note_is_told_too(output, holder):
+def test_a_lock_without_a_readable_note_is_reported_too(output, holder):
     (output / ".lock.json").write_text("{")
     with pytest.raises(FilesError, match=r"by process unknown \(unknown\)"), folder_lock(output):
         pass
@@ -126,5 +126,5 @@ def test_what_a_killed_process_left_half_written_is_removed(pictures, output):
         (output / part).write_bytes(b"half of it")
     train_and_save(tiny_config(pictures), output, progress=False)
     left = [path.relative_to(output).as_posix() for path in output.rglob("*partial*")]
-    assert sorted(left) == sorted(parts[3:])  # of a process that lives, and of another's making
+    assert sorted(left) == sorted(parts[3:])  # of a running process, and another program's
     assert len(load_model(output / "models" / "vae.npz")[1]) == 3

@@ -1,0 +1,5 @@
+"""Configurations and images come in here.
+
+Read `config`, then `image_set` (split, batches, augmentation), then `image_files`, which decodes
+the files of a folder. Imports from `core` and `system`.
+"""

@@ -1,7 +1,10 @@
-"""The configuration: read from a file, completed by the schema's defaults, checked.
+"""Read a configuration from a file, complete it with the defaults, and check it.
 
-`config.schema.json` beside this file is the one place of the keys, their defaults and bounds.
+`vae_nb/config.schema.json` is the only place where the keys, their defaults and their bounds are
+written down.
 """
+
+from __future__ import annotations
 
 import dataclasses
 import difflib
@@ -9,20 +12,24 @@ import functools
 import json
 import re
 import sys
+from collections.abc import Callable
 from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
 from vae_nb.system.errors import ConfigError
 from vae_nb.system.paths import from_project_root
 
-MOST_BYTES = 2**18  # of a file; a parser in Python reads that many in a few seconds
-MOST_ERRORS = 20  # that are told of one configuration
-LONGEST_KEY = 100  # whose nearest neighbour is looked for
+MAX_BYTES = 2**18  # of a file; the parser, which is written in Python, reads them in a few seconds
+MAX_ERRORS = 20  # that a message lists
+MAX_KEY_LENGTH = 100  # of an unknown key; for a longer one no similar key is suggested
+
+Errors = list[tuple[str, str]]  # (key path, what is wrong with it)
 
 
 @dataclasses.dataclass(frozen=True)
 class DataConfig:
-    """The pictures: where they lie, what they are brought to, how they are drawn."""
+    """The images: their folders, the shape they are brought to, and their batches."""
 
     input_dir: tuple[str, ...]
     input_size: tuple[int, int]
@@ -31,8 +38,8 @@ class DataConfig:
     validation_split: float
 
     @property
-    def image_shape(self):
-        """(height, width, channels) of every picture."""
+    def image_shape(self) -> tuple[int, int, int]:
+        """(height, width, channels) of every image."""
         return (*self.input_size, self.channels)
 
 
@@ -55,7 +62,7 @@ class ModelConfig:
 
 @dataclasses.dataclass(frozen=True)
 class OptimizerConfig:
-    """The optimiser; sgd takes `beta1` as its momentum and leaves the rest unused."""
+    """The optimizer. With sgd, `beta1` is the momentum, and the other values are not used."""
 
     type: str
     beta1: float
@@ -65,7 +72,7 @@ class OptimizerConfig:
 
 @dataclasses.dataclass(frozen=True)
 class TrainingConfig:
-    """The training loop; what each value means is said in `config.schema.json`."""
+    """The training loop. `config.schema.json` explains each value."""
 
     epochs: int
     learning_rate: float
@@ -89,169 +96,140 @@ class Config:
     model: ModelConfig
     training: TrainingConfig
 
-    def to_dict(self):
-        """The configuration as plain JSON values; `config_from_dict` takes them back."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return the configuration as plain JSON values, which `config_from_dict` reads."""
         return json.loads(json.dumps(dataclasses.asdict(self)))
 
-    def differences(self, other):
-        """Dotted key paths whose values differ; a list counts as one value.
+    def differences(self, other: Config) -> list[str]:
+        """Return the dotted key paths whose values differ, in the order of the schema.
 
-        Parameters
-        ----------
-        other : Config
-
-        Returns
-        -------
-        list of str
-            In the order of the schema; empty when the two are equal.
+        A list counts as one value.
         """
         return [key for key in config_keys() if attrgetter(key)(self) != attrgetter(key)(other)]
 
 
-def config_keys():
-    """The dotted key path of every value of a configuration, in the order of the schema.
+def config_keys() -> list[str]:
+    """Return the dotted key path of every value of a configuration, in the order of the schema.
 
-    Returns
-    -------
-    list of str
-        A list of layers counts as one value.
+    A list of layers counts as one value.
     """
-    keys = _keys(_schema()).items()
-    return [key for key, schema in keys if "default" in schema and "properties" not in schema]
+    return [
+        key
+        for key, schema in _keys(_schema()).items()
+        if "default" in schema and "properties" not in schema
+    ]
 
 
-def load_config(path=None, overrides=None):
-    """Read a configuration file and complete it by the defaults.
+def load_config(path: str | Path | None = None, overrides: dict[str, Any] | None = None) -> Config:
+    """Read a configuration file and complete it with the defaults.
 
     Parameters
     ----------
     path : str or Path, optional
-        JSON, with `//` comments and trailing commas; relative to the project's root. None: the
-        defaults alone.
+        A JSON file, in which `//` comments and trailing commas are allowed. A relative path starts
+        at the project's root. Without a path, the configuration has the defaults alone.
     overrides : dict, optional
-        Dotted key paths ("training.epochs") to the values that replace the file's. An encoder
-        brings its mirror image as the decoder, unless the overrides have a decoder too.
-
-    Returns
-    -------
-    Config
+        Dotted key paths ("training.epochs") and the values that replace those of the file. If
+        there is an encoder but no decoder in it, the decoder becomes the encoder mirrored.
 
     Raises
     ------
     ConfigError
-        When the file cannot be read, or anything in it or in the overrides is not legal; the
-        message has one line for each error, the attribute `errors` is the list of them.
+        If the file cannot be read, or anything in it or in the overrides is not allowed. The
+        message has one line for each error; the attribute `errors` is the list of these lines.
     """
     if path is None:
         return config_from_dict({}, "the defaults", overrides)
     return config_from_dict(read_json(path), path, overrides)
 
 
-def config_from_dict(values, source="the configuration", overrides=None):
-    """A configuration from plain values, completed by the defaults.
+def config_from_dict(
+    values: Any,
+    source: str | Path = "the configuration",
+    overrides: dict[str, Any] | None = None,
+) -> Config:
+    """Make a configuration from plain values, completed with the defaults.
 
     Parameters
     ----------
     values : dict
-        As of `Config.to_dict`; it may be partial.
-    source : str
-        What the errors name as the place of the values.
+        Values as `Config.to_dict` returns them; any of them may be left out.
+    source : str or Path
+        The name of the place that the values come from, for the error messages.
     overrides : dict, optional
-        As of `load_config`.
-
-    Returns
-    -------
-    Config
+        See `load_config`.
 
     Raises
     ------
     ConfigError
-        With one line for each error.
+        If anything is not allowed. The message has one line for each error.
     """
-    overrides = {} if overrides is None else overrides
+    if overrides is None:
+        overrides = {}
     if not isinstance(overrides, dict):
         raise ConfigError(f"overrides is {_shown(overrides)}; allowed is an object of key paths.")
-    errors = []  # (key path, what is wrong with it)
-    legal = _keys(_schema())
-    for path, value in overrides.items():
-        if path in legal:
-            values = _overridden(values, path, value)
-        elif len(errors) <= MOST_ERRORS:
-            section = f"{path}".partition(".")[0]
-            known = [key for key in legal if key.startswith(f"{section}.")]
-            errors.append((path, _unknown_key(f"{path}", legal, known or _schema()["properties"])))
-    mirrored = "model.encoder_layers" in overrides and "model.decoder_layers" not in overrides
-    if mirrored and isinstance(values, dict) and isinstance(values.get("model"), dict):
-        model = {key: value for key, value in values["model"].items() if key != "decoder_layers"}
-        values = {**values, "model": model}
+    errors: Errors = []
+    values = _with_overrides(values, overrides, errors)
     complete = _complete(_schema(), values, "", errors)
     if errors:
-        sentences = [
-            f"{'overrides' if _is_within(path, overrides) else source}: "
-            f"{path or 'the top level'} {what}"
-            for path, what in errors[:MOST_ERRORS]
-        ]
-        more = [f"{source}: there are more errors than these."] * (len(errors) > MOST_ERRORS)
-        raise ConfigError(*sentences, *more)
-    given = values.get("model", {})
-    if "encoder_layers" in given and "decoder_layers" not in given:
+        raise ConfigError(*_sentences(errors, source, overrides))
+    given_model = values.get("model", {})
+    if "encoder_layers" in given_model and "decoder_layers" not in given_model:
         complete["model"]["decoder_layers"] = complete["model"]["encoder_layers"][::-1]
-    return _config(**complete)
+    return _config(complete)
 
 
-def parse_override(text):
-    """Split the `key=value` of a command line.
+def parse_override(text: str) -> tuple[str, Any]:
+    """Split a `key=value` from the command line.
 
     Parameters
     ----------
     text : str
-        The value is read as JSON5; where that fails it is the plain string.
+        The value is read as JSON5. If it is not JSON5, it is a string without quotes.
 
     Returns
     -------
     (str, object)
-        The dotted key path and the value, an item of `load_config`'s overrides.
+        The dotted key path and the value: an item for the overrides of `load_config`.
 
     Raises
     ------
     ConfigError
-        When there is no "=" or nothing before it.
+        If there is no "=", or nothing before it.
     """
     key, equals, value = text.partition("=")
     key = key.strip()
     if not equals or not key:
-        raise ConfigError(f"{_shown(text)} is no override; allowed is key=value.")
+        raise ConfigError(f"{_shown(text)} is not an override; allowed is key=value.")
     try:
         return key, _parsed(value)
     except (ValueError, RecursionError):
         return key, value
 
 
-def read_json(path):
-    """Read a file of JSON5: JSON with comments and trailing commas.
+def read_json(path: str | Path) -> Any:
+    """Read a file of JSON5, which is JSON with comments and trailing commas.
 
     Parameters
     ----------
     path : str or Path
         A relative path starts at the project's root.
 
-    Returns
-    -------
-    object
-
     Raises
     ------
     ConfigError
-        When it cannot be read, or is no JSON5.
+        If the file cannot be read, or is not JSON5.
     """
     file = from_project_root(path)
     try:
         with file.open("rb") as opened:
-            content = opened.read(MOST_BYTES + 1)
-        if len(content) > MOST_BYTES:
-            raise ConfigError(f"{path} has more than {MOST_BYTES:,} bytes; no configuration has.")
+            content = opened.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise ConfigError(
+                f"{path} has more than {MAX_BYTES:,} bytes, which is too many for a configuration."
+            )
         text = content.decode("utf-8-sig")
-    except (OSError, ValueError) as error:  # missing, not UTF-8
+    except (OSError, ValueError) as error:  # for example: the file is missing, or is not UTF-8
         reason = str(getattr(error, "strerror", None) or error).rstrip(".")
         raise ConfigError(f"{file} cannot be read: {reason}; allowed is a JSON file.") from None
     if not text.strip():
@@ -259,101 +237,160 @@ def read_json(path):
     try:
         return _parsed(text)
     except RecursionError:
-        raise ConfigError(f"{path} is nested too deeply to be a configuration.") from None
+        raise ConfigError(f"{path} is nested too deeply for a configuration.") from None
     except ValueError as error:
         what = re.sub(r"<string>:(\d+) (.*) at column (\d+)", r"line \1, column \3: \2", str(error))
         raise ConfigError(f"{path}: {what}.") from None
 
 
-def _parsed(text):
+def _parsed(text: str) -> Any:
     import json5
 
     return json5.loads(text, allow_duplicate_keys=False)
 
 
-def _overridden(values, path, value):
+def _with_overrides(values: Any, overrides: dict[str, Any], errors: Errors) -> Any:
+    """Replace the values that have an override. Appends the unknown keys to `errors`."""
+    known_paths = _keys(_schema())
+    for path, value in overrides.items():
+        if path in known_paths:
+            values = _replaced(values, path, value)
+        elif len(errors) <= MAX_ERRORS:
+            section = str(path).partition(".")[0]
+            known_keys = [key for key in known_paths if key.startswith(f"{section}.")]
+            if not known_keys:
+                known_keys = list(_schema()["properties"])
+            errors.append((str(path), _unknown_key(str(path), list(known_paths), known_keys)))
+    replaces_the_encoder_alone = (
+        "model.encoder_layers" in overrides and "model.decoder_layers" not in overrides
+    )
+    if replaces_the_encoder_alone and isinstance(values, dict):
+        model = values.get("model")
+        if isinstance(model, dict):
+            # The decoder of the file belongs to the encoder of the file.
+            model = {key: layers for key, layers in model.items() if key != "decoder_layers"}
+            values = {**values, "model": model}
+    return values
+
+
+def _replaced(values: Any, path: str, value: Any) -> Any:
+    """Return a copy of the values with a new one at a key path."""
     if not isinstance(values, dict):
-        return values  # the check refuses it
+        return values  # it is not allowed, and will be refused
     key, _, rest = path.partition(".")
-    return {**values, key: _overridden(values.get(key, {}), rest, value) if rest else value}
+    if rest:
+        value = _replaced(values.get(key, {}), rest, value)
+    return {**values, key: value}
 
 
-def _is_within(path, overrides):
-    return any(path == key or str(path).startswith((f"{key}.", f"{key}[")) for key in overrides)
+def _sentences(errors: Errors, source: str | Path, overrides: dict[str, Any]) -> list[str]:
+    """Return the lines of the message: each says where the error is, and what is wrong."""
+    sentences = []
+    for path, what in errors[:MAX_ERRORS]:
+        where = "overrides" if _is_within(path, overrides) else source
+        sentences.append(f"{where}: {path or 'the top level'} {what}")
+    if len(errors) > MAX_ERRORS:
+        sentences.append(f"{source}: there are more errors than these.")
+    return sentences
 
 
-def _complete(schema, value, path, errors):
-    """The value with its defaults filled in; appends what is wrong with it to the errors.
+def _is_within(path: str, overrides: dict[str, Any]) -> bool:
+    return any(path == str(key) or path.startswith((f"{key}.", f"{key}[")) for key in overrides)
 
-    A validator stops at the first error and readers want all of them: so this walks along the
-    schema and has each leaf validated on its own.
+
+def _complete(schema: dict[str, Any], value: Any, path: str, errors: Errors) -> Any:
+    """Return a value with its defaults filled in. Appends what is wrong with it to `errors`.
+
+    A validator of JSON schemas stops at the first error, and users want to see all of them. So
+    this function goes through the schema and has each value validated on its own.
     """
     if "$ref" in schema:
         schema = _schema()["definitions"][Path(schema["$ref"]).name]
-    if "properties" in schema and isinstance(value, dict):
+    is_section = "properties" in schema
+    is_list_of_layers = "$ref" in schema.get("items", {})
+    if is_section and isinstance(value, dict):
         return _complete_object(schema, value, path, errors)
-    of_layers = "$ref" in schema.get("items", {})
-    own = {"type", "minItems", "maxItems"} if of_layers or "properties" in schema else {*schema}
-    if not _is_legal({key: schema[key] for key in schema if key in own}, value):
+    own_schema = schema
+    if is_section or is_list_of_layers:
+        # The values in the section or list are checked on their own.
+        own_keys = ("type", "minItems", "maxItems")
+        own_schema = {key: schema[key] for key in own_keys if key in schema}
+    if not _is_legal(own_schema, value):
         errors.append((path, f"is {_shown(value)}; allowed is {schema['errorMessage']}."))
         return None
-    if of_layers:
-        item = schema["items"]
-        return [_complete(item, each, f"{path}[{i}]", errors) for i, each in enumerate(value)]
+    if is_list_of_layers:
+        return [
+            _complete(schema["items"], layer, f"{path}[{index}]", errors)
+            for index, layer in enumerate(value)
+        ]
     return _plain(schema, value)
 
 
-def _complete_object(schema, values, path, errors):
+def _complete_object(
+    schema: dict[str, Any], values: dict[str, Any], path: str, errors: Errors
+) -> dict[str, Any]:
+    """Complete the values of a section or of a layer."""
     prefix = f"{path}." if path else ""
-    known = schema["properties"]
-    legal = [*_keys(_schema()), *(prefix + key for key in known)]
+    properties = schema["properties"]
+    known_paths = [*_keys(_schema()), *(prefix + key for key in properties)]
     for key in values:
-        if key not in known and len(errors) <= MOST_ERRORS:
-            name = key if str(key).isidentifier() and len(key) <= LONGEST_KEY else _shown(key)
-            errors.append((f"{prefix}{name}", _unknown_key(f"{prefix}{key}", legal, known)))
+        if key not in properties and len(errors) <= MAX_ERRORS:
+            what = _unknown_key(f"{prefix}{key}", known_paths, list(properties))
+            errors.append((f"{prefix}{_shown_key(key)}", what))
     complete = {}
-    for key, subschema in known.items():
-        if key in values or "default" in subschema:
-            value = values[key] if key in values else subschema["default"]
-            complete[key] = _complete(subschema, value, prefix + key, errors)
+    for key, subschema in properties.items():
+        if key in values:
+            complete[key] = _complete(subschema, values[key], prefix + key, errors)
+        elif "default" in subschema:
+            complete[key] = _complete(subschema, subschema["default"], prefix + key, errors)
         elif key in schema.get("required", ()):
             errors.append((prefix + key, f"is missing; allowed is {subschema['errorMessage']}."))
     return complete
 
 
-def _unknown_key(path, legal, known):
-    def likeness(candidate):
-        # The last names decide: two paths are alike by a shared section alone.
-        names = [text.lower().rpartition(".")[2] for text in (path, candidate)]
-        pairs = names, (path, candidate)
-        return [difflib.SequenceMatcher(None, *pair).ratio() for pair in pairs]
-
-    nearest = max(legal, key=likeness) if len(path) <= LONGEST_KEY else None
-    if nearest and likeness(nearest)[0] >= 0.6:  # difflib's own bound for a close match
-        return f"is not a known key; did you mean {nearest}?"
-    return f"is not a known key; known are {', '.join(known)}."
+def _unknown_key(path: str, known_paths: list[str], known_keys: list[str]) -> str:
+    """Say that a key is unknown. Suggest the most similar key path, or else list `known_keys`."""
+    if len(path) <= MAX_KEY_LENGTH:
+        nearest = max(known_paths, key=lambda known: _similarity(path, known))
+        similarity_of_names, _ = _similarity(path, nearest)
+        if similarity_of_names >= 0.6:  # the bound that difflib itself uses for a close match
+            return f"is not a known key; did you mean {nearest}?"
+    return f"is not a known key; the known keys are {', '.join(known_keys)}."
 
 
-def _is_legal(schema, value):
+def _similarity(path: str, other: str) -> tuple[float, float]:
+    """Compare two key paths: first their last names, then the whole paths.
+
+    The last names decide, because two paths in the same section are always similar.
+    """
+    name = path.lower().rpartition(".")[2]
+    other_name = other.lower().rpartition(".")[2]
+    return (
+        difflib.SequenceMatcher(None, name, other_name).ratio(),
+        difflib.SequenceMatcher(None, path, other).ratio(),
+    )
+
+
+def _is_legal(schema: dict[str, Any], value: Any) -> bool:
     import fastjsonschema
 
     try:
         _validator(json.dumps(schema))(value)
     except fastjsonschema.JsonSchemaValueException:
         return False
-    # No NaN, no infinity, no integer that a float cannot hold.
+    # No NaN, no infinity, and no integer that is too large for a float.
     return not isinstance(value, int | float) or abs(value) <= sys.float_info.max
 
 
 @functools.cache
-def _validator(schema_text):
+def _validator(schema_text: str) -> Callable[[Any], Any]:
     import fastjsonschema
 
     return fastjsonschema.compile(json.loads(schema_text))
 
 
-def _plain(schema, value):
-    """A legal value with 16.0 for an integer made 16, and 1 for a number made 1.0."""
+def _plain(schema: dict[str, Any], value: Any) -> Any:
+    """Return a legal value in the type of its schema: 16.0 may become 16, and 1 1.0."""
     if isinstance(value, list | tuple):
         return tuple(_plain(schema["items"], item) for item in value)
     if value is None or isinstance(value, str):
@@ -361,7 +398,9 @@ def _plain(schema, value):
     return int(value) if "integer" in schema["type"] else float(value)
 
 
-def _config(data, model, training, **_):
+def _config(values: dict[str, Any]) -> Config:
+    """Make the configuration from complete and legal values."""
+    data, model, training = values["data"], values["model"], values["training"]
     if isinstance(data["input_dir"], str):
         data["input_dir"] = (data["input_dir"],)
     for side in ("encoder_layers", "decoder_layers"):
@@ -371,24 +410,30 @@ def _config(data, model, training, **_):
 
 
 @functools.cache
-def _schema():
-    return json.loads(
-        (Path(__file__).parents[1] / "config.schema.json").read_text(encoding="utf-8")
-    )
+def _schema() -> dict[str, Any]:
+    path = Path(__file__).parents[1] / "config.schema.json"
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
-def _keys(schema, prefix=""):
-    """Every key of the schema but the layers': dotted key path to subschema."""
+def _keys(schema: dict[str, Any], prefix: str = "") -> dict[str, dict[str, Any]]:
+    """Return the subschema of every key path, except those of a layer."""
     keys = {}
     for key, subschema in schema.get("properties", {}).items():
-        keys |= {prefix + key: subschema, **_keys(subschema, f"{prefix}{key}.")}
+        keys[prefix + key] = subschema
+        keys.update(_keys(subschema, f"{prefix}{key}."))
     return keys
 
 
-def _shown(value):
-    """A value as JSON, shortened; any Python value has something to show."""
+def _shown(value: Any) -> str:
+    """Return a value as JSON, shortened. Any Python value can be shown."""
     try:
         text = json.dumps(value, ensure_ascii=False, default=repr)
-    except (TypeError, ValueError, RecursionError):  # odd keys, cycles, endless digits or depth
+    except (TypeError, ValueError, RecursionError):  # for example a list that contains itself
         text = f"a value of type {type(value).__name__}"
     return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def _shown_key(key: Any) -> str:
+    """Return a key as it is, or in quotes if it does not look like a name."""
+    is_name = isinstance(key, str) and key.isidentifier() and len(key) <= MAX_KEY_LENGTH
+    return key if is_name else _shown(key)

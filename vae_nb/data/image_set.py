@@ -1,70 +1,78 @@
-"""A set of images: its split, its batches and their augmentation."""
+"""A set of images: its split into training and held-out images, its batches, augmentation."""
+
+from __future__ import annotations
 
 import hashlib
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
 from vae_nb.core.random_streams import random_stream
 from vae_nb.system.errors import ImagesError
 
+Indices = slice | Sequence[int] | NDArray
+
 
 @dataclass(frozen=True, eq=False)
 class ImageSet:
-    """Pictures of one shape, with their names and labels.
+    """Images of one shape, with their names and labels.
 
     Parameters
     ----------
     stored : ndarray of uint8, shape (m, height, width, channels)
-        The pictures, or more than them: a selection shares the array that it was selected from.
+        At least the images of this set. A selection shares the array of the set that it was
+        selected from, so it costs no memory.
     names, labels, skipped
-        As below.
+        See the attributes.
     rows : ndarray of int, shape (n,), or None
-        Which of the stored pictures these are; None means all.
+        Which of the stored images belong to this set; None means all of them.
 
     Attributes
     ----------
     pixels : ndarray of uint8, shape (n, height, width, channels)
-        Of a selection a copy, made at each access.
+        The images of this set. A selection makes a copy each time that this is read.
     names : tuple of str
         File names without their extension, for example "1f600_grinning_face".
     labels : tuple of str
-        Each picture's folder relative to the input folder ("a/b"); the input folder's own name
-        for pictures that lie directly in it.
+        The folder of each image, relative to the input folder ("a/b"). An image directly in the
+        input folder has that folder's own name.
     skipped : tuple of (str, str)
         Path and reason of each file that was not loaded.
     """
 
-    stored: np.ndarray
+    stored: NDArray[np.uint8]
     names: tuple[str, ...]
     labels: tuple[str, ...]
     skipped: tuple[tuple[str, str], ...] = ()
-    rows: np.ndarray | None = None
+    rows: NDArray[np.int_] | None = None
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.names)
 
     @property
-    def pixels(self):
+    def pixels(self) -> NDArray[np.uint8]:
         return self.stored if self.rows is None else self.stored[self.rows]
 
     @property
-    def image_shape(self):
+    def image_shape(self) -> tuple[int, ...]:
         """(height, width, channels)."""
         return self.stored.shape[1:]
 
-    def select(self, indices):
-        """Some of the pictures.
+    def select(self, indices: Indices) -> ImageSet:
+        """Select some of the images.
 
         Parameters
         ----------
-        indices : slice or ndarray of int or bool
-            As they index an array of shape (n,).
+        indices : slice, sequence of int, or ndarray of int or bool
+            Anything that can index an array of shape (n,).
 
         Returns
         -------
         ImageSet
-            In the order of `indices`; nothing counts as skipped in it.
+            The images in the order of `indices`. Its `skipped` is empty.
         """
         positions = np.arange(len(self))[indices]
         rows = positions if self.rows is None else self.rows[positions]
@@ -72,10 +80,10 @@ class ImageSet:
         labels = tuple(self.labels[position] for position in positions)
         return ImageSet(self.stored, names, labels, rows=rows)
 
-    def fingerprint(self):
-        """What tells this set from every other: a hash of shape, names, labels and pixels.
+    def fingerprint(self) -> str:
+        """Return a hash of shape, names, labels and pixels. Any other set has another one.
 
-        The labels are in it because the split depends on them.
+        The labels are included because the split depends on them.
 
         Returns
         -------
@@ -84,112 +92,127 @@ class ImageSet:
         """
         pixels = np.ascontiguousarray(self.pixels)
         digest = hashlib.sha256(repr((pixels.shape, self.names, self.labels)).encode())
-        digest.update(pixels)
+        digest.update(pixels.data)
         return digest.hexdigest()
 
-    def as_float(self, indices=slice(None), dtype=np.float32):
-        """Pictures as the model reads them; the one place where uint8 becomes float.
+    def as_float(
+        self, indices: Indices = slice(None), dtype: DTypeLike = np.float32
+    ) -> NDArray[np.floating]:
+        """Return images as the model reads them: flat rows of numbers in [0, 1].
+
+        This is the only place where uint8 becomes float.
 
         Parameters
         ----------
-        indices : slice or ndarray of int or bool
-        dtype : dtype
+        indices : slice, sequence of int, or ndarray of int or bool
+            Which images of this set; by default all of them.
 
         Returns
         -------
         ndarray, shape (batch, pixels)
-            In [0, 1].
         """
         rows = indices if self.rows is None else self.rows[indices]
-        x = self.stored[rows].reshape(-1, int(np.prod(self.image_shape))).astype(dtype)
+        x = self.stored[rows].reshape(-1, math.prod(self.image_shape)).astype(dtype)
         x /= 255
         return x
 
-    def mean_image(self, dtype=np.float32):
-        """The mean picture.
-
-        Parameters
-        ----------
-        dtype : dtype
+    def mean_image(self, dtype: DTypeLike = np.float32) -> NDArray[np.floating]:
+        """Return the mean of all images.
 
         Returns
         -------
         ndarray, shape (pixels,)
             In [0, 1].
         """
+        rows: Iterable[int] = range(len(self)) if self.rows is None else self.rows
+        # The sum is exact, because it is a sum of integers.
         total = np.zeros(self.image_shape, np.int64)
-        for row in range(len(self)) if self.rows is None else self.rows:
+        for row in rows:
             total += self.stored[row]
         return (total.reshape(-1) / (255 * len(self))).astype(dtype)
 
-    def batches(self, batch_size, rng, dtype=np.float32, augmentation=0.0):
-        """Every picture once, in a shuffled order.
+    def batches(
+        self,
+        batch_size: int,
+        rng: np.random.Generator,
+        dtype: DTypeLike = np.float32,
+        augmentation: float = 0.0,
+    ) -> Iterator[NDArray[np.floating]]:
+        """Yield every image once, in a new random order, as mini-batches.
 
         Parameters
         ----------
-        batch_size : int
-        rng : numpy.random.Generator
-        dtype : dtype
         augmentation : float
-            The probability with which each picture is mirrored, and with which it is shifted: see
-            `augmented`.
+            The probability that an image is mirrored, and also the probability that it is shifted.
+            See `augmented`.
 
         Yields
         ------
         ndarray, shape (batch, pixels)
-            In [0, 1]; the last one is smaller where `batch_size` does not divide the set.
+            In [0, 1]. The last batch is smaller if `batch_size` does not divide the number of
+            images.
         """
         order = rng.permutation(len(self))
         for start in range(0, len(self), batch_size):
             x = self.as_float(order[start : start + batch_size], dtype)
-            yield augmented(x, self.image_shape, augmentation, rng) if augmentation else x
+            if augmentation:
+                x = augmented(x, self.image_shape, augmentation, rng)
+            yield x
 
-    def split(self, validation_split, seed):
-        """Divide the set into pictures to train on and pictures held out.
+    def split(self, validation_split: float, seed: int) -> tuple[ImageSet, ImageSet]:
+        """Divide the set into images to train on and held-out images.
 
-        The pictures are shuffled within each label, the labels laid one after another, and every
-        n/m-th of the n pictures is held out from a random start (a systematic sample of m). So
-        of a label's s pictures s·m/n are held out, rounded up or down.
+        Every label is held out in proportion. The images are shuffled within each label, and the
+        labels are laid in one line, one after another. From a random place on, every n/m-th image
+        of the line is held out: a systematic sample of m of the n images. So of the s images of a
+        label, s·m/n are held out, rounded up or down.
 
         Parameters
         ----------
         validation_split : float
-            The share m/n to hold out; at least one picture is on either side.
-        seed : int
+            The fraction m/n to hold out. Each side gets at least one image.
 
         Returns
         -------
         train_set, validation_set : ImageSet
-            Disjoint, together the whole set, each in its order.
+            No image is in both, and every image is in one of them. Each keeps the order of this
+            set.
 
         Raises
         ------
         ImagesError
-            If there are fewer than two pictures.
+            If there are fewer than two images.
         """
         count = len(self)
         if count < 2:
             raise ImagesError(
-                f"A split into training and validation needs at least 2 pictures, found {count}."
+                f"A split into training and held-out images needs at least 2 images, found {count}."
             )
         rng = random_stream(seed, "split")
         shuffled = rng.permutation(count)
         # A stable sort by label keeps the shuffled order within each label.
-        rank = {label: number for number, label in enumerate(sorted(set(self.labels)))}
-        ranks = np.array([rank[label] for label in self.labels])
-        laid_out = shuffled[np.argsort(ranks[shuffled], kind="stable")]
-        held_out = int(np.clip(round(count * validation_split), 1, count - 1))
-        positions = (np.arange(held_out) + rng.random()) * count / held_out
+        rank_of_label = {label: rank for rank, label in enumerate(sorted(set(self.labels)))}
+        ranks = np.array([rank_of_label[label] for label in self.labels])
+        line = shuffled[np.argsort(ranks[shuffled], kind="stable")]
+
+        held_out_count = int(np.clip(round(count * validation_split), 1, count - 1))
+        places = (np.arange(held_out_count) + rng.random()) * count / held_out_count
         is_held_out = np.zeros(count, bool)
-        is_held_out[laid_out[positions.astype(int)]] = True
+        is_held_out[line[places.astype(int)]] = True
         return self.select(~is_held_out), self.select(is_held_out)
 
 
-def augmented(x, image_shape, probability, rng):
-    """Change some pictures a little, so that a training does not see the same ones each time.
+def augmented(
+    x: NDArray[np.floating],
+    image_shape: tuple[int, ...],
+    probability: float,
+    rng: np.random.Generator,
+) -> NDArray[np.floating]:
+    """Change some images a little, so that the training does not see the same ones in every epoch.
 
-    A picture is mirrored with this probability, left to right, and with the same probability
-    shifted by up to one pixel in both directions; its edge fills what becomes free.
+    With the given probability an image is mirrored, left to right. With the same probability it is
+    shifted by up to one pixel vertically and horizontally; pixels that become free get the color
+    of the edge beside them.
 
     Parameters
     ----------
@@ -197,26 +220,31 @@ def augmented(x, image_shape, probability, rng):
         Changed in place.
     image_shape : tuple of int
         (height, width, channels).
-    probability : float
-    rng : numpy.random.Generator
 
     Returns
     -------
     ndarray, shape (batch, pixels)
-        `x`.
+        `x` itself.
 
     References
     ----------
     Simard, Steinkraus & Platt (2003), "Best Practices for Convolutional Neural Networks Applied to
     Visual Document Analysis", section 2.
     """
-    pictures = x.reshape(-1, *image_shape)  # (batch, height, width, channels), a view
-    height, width, _ = image_shape
+    images = x.reshape(-1, *image_shape)  # (batch, height, width, channels), a view of x
+    # The numbers are drawn for every image, so that their count does not depend on chance.
     is_mirrored, is_shifted = rng.random((2, len(x))) < probability
-    pictures[is_mirrored] = pictures[is_mirrored][:, :, ::-1]
-    for number, (down, right) in enumerate(rng.integers(-1, 2, (len(x), 2))):
-        if is_shifted[number]:
-            padded = np.pad(pictures[number], ((1, 1), (1, 1), (0, 0)), "edge")
-            rows, columns = slice(1 - down, 1 - down + height), slice(1 - right, 1 - right + width)
-            pictures[number] = padded[rows, columns]
+    shifts = rng.integers(-1, 2, (len(x), 2))  # pixels down and to the right, each -1, 0 or 1
+    images[is_mirrored] = images[is_mirrored][:, :, ::-1]
+    for number in np.flatnonzero(is_shifted):
+        down, right = shifts[number]
+        images[number] = _shifted(images[number], down, right)
     return x
+
+
+def _shifted(image: NDArray, down: int, right: int) -> NDArray:
+    """Shift an image by at most one pixel in each direction."""
+    height, width, _ = image.shape
+    padded = np.pad(image, ((1, 1), (1, 1), (0, 0)), "edge")
+    top, left = 1 - down, 1 - right
+    return padded[top : top + height, left : left + width]

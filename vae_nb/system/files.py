@@ -1,6 +1,7 @@
-"""Files that are whole or absent."""
+"""Write files so that each one is either complete or absent."""
 
 import os
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -9,45 +10,47 @@ import psutil
 from vae_nb.system.errors import FilesError
 
 
-def make_folder(path):
-    """Make a folder to write to and those above it, where they are missing.
+def make_folder(path: str | Path) -> None:
+    """Make a folder to write to, and the folders above it that are missing.
 
     Raises
     ------
     FilesError
-        If the folder cannot be made, for example because a file has its name, or not be written to.
+        If the folder cannot be made, for example because a file has its name, or if this user
+        may not write to it.
     """
     try:
         Path(path).mkdir(parents=True, exist_ok=True)
-    except (OSError, ValueError) as error:  # a name may have a null byte
+    except (OSError, ValueError) as error:  # ValueError: the name contains a null byte
         reason = getattr(error, "strerror", None) or error
         raise FilesError(f"Cannot make the folder {path}: {reason}.") from None
     if not os.access(path, os.W_OK | os.X_OK):
-        raise FilesError(f"Cannot write into the folder {path}: this user may not.")
+        raise FilesError(f"Cannot write to the folder {path}: this user is not allowed to.")
 
 
 @contextmanager
-def atomic_path(path):
-    """A temporary path beside `path` that takes its place when the block ends well.
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`, and move it to `path` when the block ends well.
 
-    What was at `path` stays as it was until the new file is whole and flushed to the disk, and
-    stays for good when the block fails. The temporary name ends as `path` does, for libraries
-    that choose a format by it.
+    The file at `path` is not touched until the new one is complete and flushed to the disk. If the
+    block fails, the old file stays. The temporary name has the same suffix as `path`, because some
+    libraries choose a format by the suffix.
 
     Parameters
     ----------
     path : str or Path
-        Where the file shall be. Its folder is made if it is missing.
+        The place of the finished file. Its folder is made if it is missing.
 
     Yields
     ------
     Path
-        Where to write.
+        The temporary path, to write to.
 
     Raises
     ------
     FilesError
-        If the operating system refuses: a full disk, a read-only folder.
+        If the operating system refuses, for example because the disk is full or the folder is
+        read-only.
     """
     path = Path(path)
     make_folder(path.parent)
@@ -62,39 +65,37 @@ def atomic_path(path):
             temporary.unlink(missing_ok=True)
 
 
-def remove_parts(*folders):
-    """Remove what killed processes left in folders of files that they were writing.
-
-    Parameters
-    ----------
-    folders : Path
-    """
+def remove_parts(*folders: Path) -> None:
+    """Remove the temporary files of `atomic_path` that killed processes left in some folders."""
     for folder in folders:
         for part in folder.glob(".*.*.partial.*"):
-            with suppress(OSError, ValueError):
-                if not psutil.pid_exists(int(part.name.split(".")[-3])):
+            with suppress(OSError, ValueError):  # ValueError: no process number in the name
+                process_id = int(part.name.split(".")[-3])
+                if not psutil.pid_exists(process_id):
                     part.unlink()
 
 
-def replace(temporary, path):
-    """Flush a file to the disk and let it take another's place, at once and for good.
+def replace(temporary: str | Path, path: str | Path) -> None:
+    """Flush a file to the disk, then move it to the place of another one in a single step.
 
     Parameters
     ----------
     temporary, path : str or Path
-        In one folder.
+        The new file and its final place, both in the same folder.
 
     Raises
     ------
     OSError
-        If the operating system refuses; what was at `path` is still there then.
+        If the operating system refuses. The old file at `path` is then still there.
     """
     with open(temporary, "rb+") as file:
         os.fsync(file.fileno())
     os.replace(temporary, path)
-    with suppress(OSError):  # not every system can open a folder, and the file is whole
+    # Flush the folder too, so that the new name survives a power failure. Not every system can
+    # open a folder; that is no reason to fail, because the file is already complete.
+    with suppress(OSError):
         folder = os.open(Path(path).parent, os.O_RDONLY)
         try:
-            os.fsync(folder)  # the new name too shall outlive a loss of power
+            os.fsync(folder)
         finally:
             os.close(folder)

@@ -1,4 +1,4 @@
-"""Where the project lies."""
+"""The project's folder, and the paths that start there."""
 
 import os
 from pathlib import Path
@@ -6,19 +6,16 @@ from pathlib import Path
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 
 
-def from_project_root(path):
-    """A path made absolute; a relative one starts at the project's root.
+def from_project_root(path: str | Path) -> Path:
+    """Return an absolute path. A relative one starts at the project's root.
 
-    A notebook's working directory differs between JupyterLab, papermill and nbval; the
-    project's root does not.
+    The working directory of a notebook differs between JupyterLab, papermill and nbval. The
+    project's root is always the same.
 
     Parameters
     ----------
     path : str or Path
-        `~` is the reader's home directory.
-
-    Returns
-    -------
-    Path
+        `~` stands for the user's home directory.
     """
-    return PROJECT_ROOT / os.path.expanduser(path)  # unlike Path's, it leaves ~nobody as it is
+    # Path.expanduser raises an error for the home of an unknown user (~nobody); this one does not.
+    return PROJECT_ROOT / os.path.expanduser(path)

@@ -1,37 +1,42 @@
-"""Ctrl-C, a notebook's stop button and SIGTERM, held back until work can end without loss."""
+"""Hold back Ctrl-C, a notebook's stop button and SIGTERM until the work can end without loss."""
 
 import signal
 import sys
 import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from types import FrameType
 
 from vae_nb.system.errors import Interrupted
 
 
 class HeldSignals:
-    """What `hold_signals` gives.
+    """The signal that arrived in a block of `hold_signals`.
 
     Attributes
     ----------
     number : int or None
-        The signal that came, for example `signal.SIGINT`.
+        For example `signal.SIGINT`; None if no signal arrived. The last one counts.
     """
 
-    number = None
+    number: int | None = None
 
 
-_held = ContextVar("held", default=None)
+_held: ContextVar[HeldSignals | None] = ContextVar("held", default=None)
 
 
 @contextmanager
-def hold_signals(on_signal=None):
-    """Within it SIGINT and SIGTERM end nothing; whoever works looks whether one came.
+def hold_signals(on_signal: Callable[[], object] | None = None) -> Iterator[HeldSignals]:
+    """Keep SIGINT and SIGTERM from ending the process while the block runs.
 
-    Only the main thread of a process hears signals. A block within another's, in a thread that
-    was started with a copy of the context too (`asyncio.to_thread`), shares what that one holds.
-    Where the work ends with `Interrupted` because of a SIGTERM, the process then ends as it would
-    have without the block; a shell sees the exit code 143.
+    The code in the block looks from time to time whether a signal arrived, and ends its work. If
+    it then raises `Interrupted` because of a SIGTERM, the process ends as it would have without
+    the block, and a shell sees the exit code 143.
+
+    Only the main thread of a process receives signals. A block inside another one shares the
+    signals of the outer block. That is also true in another thread, if the thread was started with
+    a copy of the context (`asyncio.to_thread`).
 
     Parameters
     ----------
@@ -42,21 +47,29 @@ def hold_signals(on_signal=None):
     ------
     HeldSignals
     """
-    held = _held.get()
-    if held is not None or threading.current_thread() is not threading.main_thread():
-        yield held or HeldSignals()
+    outer = _held.get()
+    if outer is not None:
+        yield outer
         return
     held = HeldSignals()
+    if threading.current_thread() is not threading.main_thread():
+        yield held
+        return
 
-    def hold(number, frame):
+    def hold(number: int, frame: FrameType | None) -> None:
         held.number = number
         if on_signal is not None:
             on_signal()
 
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    # Who ignores a signal goes on to, and a handler that is not Python's could not be put back.
-    before = {n: h for n, h in handlers.items() if h not in (signal.SIG_IGN, None)}
-    for number in before:
+    # A process that ignores a signal goes on ignoring it. A handler that was not set from Python
+    # (None) could not be restored.
+    replaced_handlers = {
+        number: handler
+        for number, handler in handlers.items()
+        if handler not in (signal.SIG_IGN, None)
+    }
+    for number in replaced_handlers:
         signal.signal(number, hold)
     token = _held.set(held)
     try:
@@ -67,7 +80,7 @@ def hold_signals(on_signal=None):
         raise
     finally:
         _held.reset(token)
-        for number, handler in before.items():
+        for number, handler in replaced_handlers.items():
             signal.signal(number, handler)
         if held.number == signal.SIGTERM:
-            signal.raise_signal(held.number)
+            signal.raise_signal(signal.SIGTERM)
