@@ -1,1 +1,1 @@
-"""Measurements of vae_nb beside its peers; never imported by vae_nb."""
+"""Measurements of vae_nb beside PyTorch and JAX. vae_nb never imports them."""

@@ -1,6 +1,6 @@
-"""All measurements, in one run: `make bench`, about twenty minutes on two cores.
+"""Run all measurements: `make bench`, about twenty minutes on two cores.
 
-Writes benchmarks/results.json, for programs, benchmarks/results.md, for people, and
+Writes benchmarks/results.json for programs, benchmarks/results.md for people, and
 benchmarks/roofline.png.
 """
 
@@ -44,32 +44,33 @@ weight 1.
 
 
 def as_markdown(results):
-    """The tables for people.
+    """Write the tables for people.
 
     Parameters
     ----------
     results : dict
-        What results.json holds.
+        The contents of results.json.
 
     Returns
     -------
     str
     """
 
-    def text_of(print_table, *arguments):
+    def printed_by(print_table, *arguments):
         with redirect_stdout(StringIO()) as text:
             print_table(*arguments)
         return text.getvalue()
 
     return TEXT.format(
-        step=text_of(training_step.print_table, results["machine"], results["rows"]),
-        quality=text_of(time_to_quality.print_table, results["time_to_quality"]),
-        growth=text_of(growth.print_table, results["growth"]),
-        costs=text_of(costs.print_table, results["costs"]),
+        step=printed_by(training_step.print_table, results["machine"], results["rows"]),
+        quality=printed_by(time_to_quality.print_table, results["time_to_quality"]),
+        growth=printed_by(growth.print_table, results["growth"]),
+        costs=printed_by(costs.print_table, results["costs"]),
     )
 
 
 def main():
+    """Measure everything, and write the results."""
     results = training_step.run(BATCHES)
     results["phases"] = {batch: roofline.measure_phases(batch) for batch in BATCHES}
     results["costs"] = costs.run()

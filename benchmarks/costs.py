@@ -1,4 +1,4 @@
-"""What a reader waits for beside the training: importing, loading pictures, moving a slider."""
+"""Measure what a user waits for beside training: importing, loading images, moving a slider."""
 
 import subprocess
 import sys
@@ -18,7 +18,10 @@ LOADS = 5
 
 
 def import_seconds():
-    """Importing vae_nb, with what a training needs, in fresh processes: without Python's start."""
+    """Measure the import of vae_nb with all that training needs, without Python's own start.
+
+    Each import runs in a new process.
+    """
     code = (
         "import time; t = time.perf_counter(); import vae_nb; "
         "vae_nb.load_config, vae_nb.load_images, vae_nb.VAE, vae_nb.train; import tqdm.auto; "
@@ -31,7 +34,7 @@ def import_seconds():
     return float(np.median(seconds))
 
 
-# What a browser's message does to the explorer of the default model, measured where it is run.
+# Moves a slider of the default model's explorer as a browser's message does, and prints the median.
 MOVES = f"""
 import time
 import numpy as np, vae_nb
@@ -50,14 +53,14 @@ print(np.median(seconds))
 
 
 def frame_seconds():
-    """A move of the latent explorer's first slider: the decoder, and all that is to be shown."""
+    """Measure a move of the latent explorer's first slider: the decoder, and all that is shown."""
     with redirect_stdout(StringIO()) as printed:
         exec(MOVES, {})
     return float(printed.getvalue())
 
 
 def frame_in_kernel_seconds():
-    """The same in a kernel, which sends it to a browser: its threads share the cores with BLAS."""
+    """Measure the same in a kernel, whose threads send the result and share the cores with BLAS."""
     manager, client = start_new_kernel(kernel_name="python3")
     try:
         messages = []
@@ -69,8 +72,8 @@ def frame_in_kernel_seconds():
     return float("".join(message["content"].get("text", "") for message in messages))
 
 
-def loading():
-    """Reading all 1377 pictures of the repository: their number and the seconds."""
+def loading_seconds():
+    """Measure reading all 1377 images of the repository: return their number and the seconds."""
     config = vae_nb.load_config("configs/all_emojis.json")
     seconds = []
     for _ in range(LOADS):
@@ -81,23 +84,19 @@ def loading():
 
 
 def run():
-    """Measure all of them.
-
-    Returns
-    -------
-    dict
-    """
-    pictures, load_s = loading()
+    """Measure all costs, and return them by name."""
+    images, load_s = loading_seconds()
     return {
         "import_s": import_seconds(),
         "frame_ms": 1e3 * frame_seconds(),
         "frame_in_kernel_ms": 1e3 * frame_in_kernel_seconds(),
-        "pictures": pictures,
+        "pictures": images,
         "load_s": load_s,
     }
 
 
 def print_table(costs):
+    """Print the costs as a Markdown table."""
     click.echo("| | median |")
     click.echo("|---|--:|")
     click.echo(f"| `import vae_nb`, and all that a training needs | {costs['import_s']:.2f} s |")

@@ -1,4 +1,4 @@
-"""How step time and memory grow: with the parameters, the batch and the pictures.
+"""Measure how step time and memory grow with the parameters, the batch and the images.
 
 python -m benchmarks.growth
 """
@@ -18,10 +18,10 @@ from benchmarks.problem import seed_config, write_step
 from benchmarks.training_step import SETTLING_STEPS, STEPS, ask_steps
 from benchmarks.worker import Worker, peak_megabytes
 
-# Units of the widest layers: about 1, 3, 13, 25, 50 and 100 million parameters.
+# The units of the widest layers, for about 1, 3, 13, 25, 50 and 100 million parameters.
 UNITS = (38, 128, 512, 1000, 2000, 4000)
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
-PICTURES = (100, 1000, 10_000, 100_000)
+IMAGES = (100, 1000, 10_000, 100_000)
 BATCH = 16
 
 
@@ -30,7 +30,7 @@ def _layers(*layers):
 
 
 def measure_step(config, batch):
-    """Median milliseconds of a step, and peak megabytes of its process."""
+    """Measure the median milliseconds of a step, and the peak megabytes of its process."""
     with tempfile.TemporaryDirectory() as folder:
         vae = write_step(folder, batch, config)
         with Worker("vae_nb", folder) as worker:
@@ -46,7 +46,7 @@ def measure_step(config, batch):
 
 
 def by_parameters():
-    """The seed architecture with narrower or wider outer layers."""
+    """Measure the seed architecture with narrower and wider outer layers."""
     rows = []
     for units in UNITS:
         encoder = _layers((units, "relu"), (256, "relu"), (128, "relu"))
@@ -57,31 +57,33 @@ def by_parameters():
 
 
 def by_batch():
+    """Measure the seed architecture with smaller and larger batches."""
     return [measure_step(seed_config(), batch) for batch in BATCHES]
 
 
 def train_on(count):
-    """Steps on a set of random pictures, in this process: their time with fetching, peak memory."""
+    """Take steps on random images in this process: time them with fetching, and peak memory."""
     import vae_nb
     from vae_nb.core.blocks import worker_threads
 
     config = seed_config()
     rng = np.random.default_rng(0)
     pixels = np.empty((count, *config.data.image_shape), np.uint8)
-    for picture in pixels:
-        picture[:] = rng.integers(0, 256, picture.shape, np.uint8)
-    names = tuple(f"picture_{number}" for number in range(count))
+    for image in pixels:
+        image[:] = rng.integers(0, 256, image.shape, np.uint8)
+    names = tuple(f"image_{number}" for number in range(count))
     images = vae_nb.ImageSet(pixels, names, ("all",) * count)
     train_set, held_out = images.split(0.2, seed=0)
     vae = vae_nb.VAE(config.model, config.data.image_shape, rng)
     vae.center_on(train_set.mean_image())
     adam = vae_nb.Adam(vae.parameters)
-    epochs = chain.from_iterable(train_set.batches(BATCH, rng) for _ in range(STEPS))
+    batches = chain.from_iterable(train_set.batches(BATCH, rng) for _ in range(STEPS))
     seconds = []
     with worker_threads():
         started = time.perf_counter()
-        for x in islice(epochs, SETTLING_STEPS + STEPS):
-            vae.loss_and_gradients(x, rng.standard_normal((len(x), vae.latent_dim), np.float32))
+        for x in islice(batches, SETTLING_STEPS + STEPS):
+            noise = rng.standard_normal((len(x), vae.latent_dim), np.float32)
+            vae.loss_and_gradients(x, noise)
             adam.update(vae.gradient_blocks, 1e-4)
             finished = time.perf_counter()
             seconds.append(finished - started)
@@ -95,12 +97,12 @@ def train_on(count):
     }
 
 
-def by_pictures():
-    """Each number of pictures in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.growth", "--pictures"]
+def by_images():
+    """Measure each number of images in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.growth", "--images"]
     folder = Path(__file__).parents[1]
     rows = []
-    for count in PICTURES:
+    for count in IMAGES:
         done = subprocess.run(
             [*command, str(count)], stdout=subprocess.PIPE, check=True, cwd=folder
         )
@@ -109,16 +111,17 @@ def by_pictures():
 
 
 def run():
-    """Measure all three.
+    """Measure the growth with the parameters, the batch and the images.
 
     Returns
     -------
     dict of str to list of dict
     """
-    return {"parameters": by_parameters(), "batch": by_batch(), "pictures": by_pictures()}
+    return {"parameters": by_parameters(), "batch": by_batch(), "pictures": by_images()}
 
 
 def print_table(growth):
+    """Print the growth as Markdown tables."""
     click.echo("| parameters | batch | median ms | peak MB |")
     click.echo("|--:|--:|--:|--:|")
     for row in growth["parameters"] + growth["batch"]:
@@ -137,11 +140,11 @@ def print_table(growth):
 
 
 @click.command()
-@click.option("--pictures", type=click.IntRange(2))
-def main(pictures):
-    """Measure growth; with --pictures, train on that many random pictures and print one row."""
-    if pictures:
-        click.echo(json.dumps(train_on(pictures)))
+@click.option("--images", type=click.IntRange(2))
+def main(images):
+    """Measure growth. With --images, train on that many random images and print one row."""
+    if images:
+        click.echo(json.dumps(train_on(images)))
     else:
         print_table(run())
 

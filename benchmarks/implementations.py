@@ -1,8 +1,8 @@
 """The same training step in vae_nb, PyTorch and JAX.
 
-Each class reads a problem's folder (see `problem.py`). `step(x, noise, learning_rate, kl_weight)`
-takes one step and returns the loss; `held_out(x, noise)` is the loss at KL weight 1 of pictures
-that are not trained on; `parameters()` yields a name and an array for each.
+Each class takes a `Problem` (see `problem.py`). Its method `step(x, noise, learning_rate,
+kl_weight)` takes one step and returns the loss. `held_out(x, noise)` returns the loss of held-out
+images at KL weight 1. `parameters()` yields the name and the values of each array.
 """
 
 import json
@@ -15,43 +15,49 @@ LOG_VARIANCE_BOUND = 30.0
 
 
 class Problem:
-    """What `problem.write_problem` wrote; arrays are read when they are asked for."""
+    """The files that `problem.py` wrote. Each array is read when it is asked for."""
 
     def __init__(self, folder):
         self.folder = Path(folder)
         settings = json.loads((self.folder / "settings.json").read_text())
-        self.activations = settings["layers"]  # name to activation, in the array's order
+        self.activations = settings["layers"]  # layer name: activation, in the layers' order
         self.clip_norm = settings["clip_norm"]
 
     def array(self, name):
+        """Read an array."""
         return np.load(self.folder / f"{name}.npy")
 
     def names(self, part):
+        """Return the names of the layers that start with `part`."""
         return [name for name in self.activations if name.startswith(part)]
 
     @property
     def decoder(self):
+        """The names of the decoder's layers."""
         return [*self.names("decoder_"), "output"]
 
 
 class VaeNb:
+    """The module of this project."""
+
     def __init__(self, problem):
         import vae_nb
         from vae_nb.data.config import config_from_dict
 
-        layers = {"encoder_layers": problem.names("encoder_"), "decoder_layers": problem.decoder}
-        model = {
-            part: [
+        def hidden_layers(part):
+            return [
                 {
                     "units": len(problem.array(f"{name}.biases")),
                     "activation": problem.activations[name],
                 }
-                for name in names
-                if name != "output"
+                for name in problem.names(part)
             ]
-            for part, names in layers.items()
+
+        model = {
+            "encoder_layers": hidden_layers("encoder_"),
+            "decoder_layers": hidden_layers("decoder_"),
+            "latent_dim": len(problem.array("mean.biases")),
         }
-        model["latent_dim"] = len(problem.array("mean.biases"))
         pixels = len(problem.array("mean_image"))
         self.vae = vae_nb.VAE(config_from_dict({"model": model}).model, (1, pixels, 1))
         self.vae.mean_image[:] = problem.array("mean_image")
@@ -136,7 +142,7 @@ class Torch:
     def step(self, x, noise, learning_rate, kl_weight):
         self.adam.param_groups[0]["lr"] = learning_rate
         self.adam.zero_grad(set_to_none=True)
-        # A tensor, because another number would be compiled anew.
+        # A tensor, because torch.compile would compile anew for each Python number.
         loss = self.loss(x, noise, self.torch.tensor(kl_weight))
         loss.backward()
         if self.problem.clip_norm is not None:
@@ -165,7 +171,7 @@ class TorchCompile(Torch):
 
 
 class Jax:
-    """One compiled function for the whole step; parameters and moments are donated to it."""
+    """One compiled function for the whole step. The parameters and moments are donated to it."""
 
     def __init__(self, problem):
         import jax
@@ -219,17 +225,12 @@ class Jax:
             )
             first_correction = 1 / (1 - BETA1**steps)
             second_correction = 1 / (1 - BETA2**steps)
-            parameters = jax.tree.map(
-                lambda p, m, v: (
-                    p
-                    - learning_rate
-                    * (m * first_correction)
-                    / (jnp.sqrt(v * second_correction) + EPSILON)
-                ),
-                state["parameters"],
-                first,
-                second,
-            )
+
+            def updated(parameter, m, v):
+                denominator = jnp.sqrt(v * second_correction) + EPSILON
+                return parameter - learning_rate * (m * first_correction) / denominator
+
+            parameters = jax.tree.map(updated, state["parameters"], first, second)
             state = {"parameters": parameters, "first": first, "second": second, "steps": steps}
             return state, value
 

@@ -1,4 +1,4 @@
-"""What the machine can do: the rates that no implementation can pass."""
+"""Measure the rates of the machine, which no implementation can exceed."""
 
 import os
 import platform
@@ -8,12 +8,12 @@ import numpy as np
 
 from vae_nb.core.blocks import blas_description, for_each, worker_threads
 
-STREAMED = 64_000_000  # elements of float32: many times a processor's cache
+STREAMED = 64_000_000  # float32 elements: many times the size of a processor's cache
 GEMM_SIDE = 2048
 
 
 def describe():
-    """The machine, as far as it says.
+    """Describe the machine as far as it can be found out.
 
     Returns
     -------
@@ -23,17 +23,19 @@ def describe():
     cache = None
     if os.path.exists("/proc/cpuinfo"):
         with open("/proc/cpuinfo") as file:
-            fields = dict(
-                [part.strip() for part in line.split(":", 1)] for line in file if ":" in line
-            )
-        model = fields.get("model name", model)
-        cache = fields.get("cache size")
+            for line in file:
+                key, _, value = (part.strip() for part in line.partition(":"))
+                if key == "model name":
+                    model = value
+                elif key == "cache size":
+                    cache = value
+    cores = os.cpu_count()
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
     return {
         "processor": model,
         "cache": cache,
-        "cores": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
+        "cores": cores,
         "system": platform.platform(),
         "python": platform.python_version(),
         "numpy": np.__version__,
@@ -53,10 +55,11 @@ class Rates:
         self.stream = np.ones(STREAMED, np.float32)
         self.factor = np.ones((GEMM_SIDE, GEMM_SIDE), np.float32)
         self.product = np.empty_like(self.factor)
-        self.bandwidths, self.gemm_rates = [], []
+        self.bandwidths = []
+        self.gemm_rates = []
 
     def measure(self):
-        """One measurement of each: multiplying an array in place, and a square product."""
+        """Measure each once: multiply an array in place, and compute a square matrix product."""
         pieces = np.array_split(self.stream, 64)
         with worker_threads():
             started = time.perf_counter()
@@ -77,5 +80,5 @@ class Rates:
         return float(np.median(self.gemm_rates))
 
     def floor_seconds(self, moved, operations):
-        """The least time for some bytes and some operations, one after the other."""
+        """Return the least time to move the bytes and then do the operations."""
         return moved / self.bandwidth + operations / self.gemm_rate

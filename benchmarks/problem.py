@@ -1,9 +1,11 @@
-"""The training step that every implementation computes, as arrays in files.
+"""Write the training step that every implementation computes, as arrays in files.
 
-The peers read these files and never import vae_nb, so that the memory they use is their own.
+PyTorch and JAX read these files and never import vae_nb, so that all of the memory they use is
+their own.
 """
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,7 @@ NOISE_DRAWS = 10
 
 
 def seed_config(**values):
-    """The defaults of the schema: the seed architecture and Adam."""
+    """Return the schema's defaults, the seed architecture and Adam, with some values changed."""
     return config_from_dict(values)
 
 
@@ -23,92 +25,103 @@ def _write(folder, vae, clip_norm, arrays):
     layers = {name: layer.activation_name for name, layer in vae.layers.items()}
     settings = {"layers": layers, "clip_norm": clip_norm}
     (Path(folder) / "settings.json").write_text(json.dumps(settings))
-    for name, array in ({"mean_image": vae.mean_image} | vae.named_parameters() | arrays).items():
+    arrays = {"mean_image": vae.mean_image} | vae.named_parameters() | arrays
+    for name, array in arrays.items():
         np.save(Path(folder) / f"{name}.npy", np.ascontiguousarray(array))
 
 
 def write_step(folder, batch, config=None):
-    """Write parameters, one batch and its noise to a folder: a step to be repeated.
+    """Write the parameters, one batch and its noise to a folder: a step to repeat.
 
-    Without a limit on the gradient's norm, which costs the peers more than vae_nb.
+    The step has no limit on the gradient's norm, which costs PyTorch and JAX more than vae_nb.
 
     Parameters
     ----------
     folder : str or Path
     batch : int
+        The batch size.
     config : vae_nb.Config or None
-        None is the seed architecture.
+        None means the seed architecture.
 
     Returns
     -------
     vae_nb.VAE
-        At its start.
+        With the parameters that were written.
     """
     config = config or seed_config()
     images = vae_nb.load_images(config.data)
     rng = np.random.default_rng(0)
     vae = vae_nb.VAE(config.model, config.data.image_shape, rng)
     vae.center_on(images.mean_image(vae.dtype))
-    # Away from zero: there, Adam's first steps turn a gradient's rounding into its sign.
+    # Move the biases away from zero. At zero some gradients are mere rounding errors, and Adam's
+    # first step depends only on a gradient's sign: the implementations would differ.
     for layer in vae.layers.values():
         layer.biases += 0.1 * rng.standard_normal(len(layer.biases), np.float32)
-    x = images.as_float(np.arange(batch) % len(images))  # pictures again where they do not suffice
+    x = images.as_float(np.arange(batch) % len(images))  # images repeat if there are too few
     noise = rng.standard_normal((NOISE_DRAWS, batch, config.model.latent_dim), np.float32)
     _write(folder, vae, None, {"x": x, "noise": noise})
     return vae
 
 
 def write_training(folder, config):
-    """Write a whole training to a folder: start, pictures, and every random number.
+    """Write a whole training to a folder: initialization, images and every random number.
 
     Parameters
     ----------
     folder : str or Path
     config : vae_nb.Config
     """
-    training, batch_size = config.training, config.data.batch_size
+    training_config = config.training
+    batch_size = config.data.batch_size
     images = vae_nb.load_images(config.data)
-    train_set, held_out = images.split(config.data.validation_split, training.seed)
+    train_set, held_out = images.split(config.data.validation_split, training_config.seed)
     streams = {
-        name: vae_nb.random_stream(training.seed, name)
+        name: vae_nb.random_stream(training_config.seed, name)
         for name in ("weights", "batches", "noise", "validation")
     }
     vae = vae_nb.VAE(config.model, config.data.image_shape, streams["weights"])
     vae.center_on(train_set.mean_image(vae.dtype))
-    epochs, count, latent = training.epochs, len(train_set), vae.latent_dim
-    steps = range(epochs * -(-count // batch_size))
+    epochs = training_config.epochs
+    count = len(train_set)
+    latent_dim = vae.latent_dim
+    total_steps = epochs * math.ceil(count / batch_size)
+    steps = range(total_steps)
     arrays = {
         "train_x": train_set.as_float(),
         "held_out_x": held_out.as_float(),
         "orders": [streams["batches"].permutation(count) for _ in range(epochs)],
-        # Drawn batch by batch or at once: the same numbers.
-        "noise": streams["noise"].standard_normal((epochs, count, latent), np.float32),
+        # Drawing all at once gives the same numbers as drawing batch by batch.
+        "noise": streams["noise"].standard_normal((epochs, count, latent_dim), np.float32),
         "held_out_noise": streams["validation"].standard_normal(
-            (len(held_out), latent), np.float32
+            (len(held_out), latent_dim), np.float32
         ),
-        "learning_rates": [vae_nb.learning_rate_at(step, len(steps), training) for step in steps],
-        "kl_weights": [vae_nb.kl_weight_at(step, len(steps), training) for step in steps],
+        "learning_rates": [
+            vae_nb.learning_rate_at(step, total_steps, training_config) for step in steps
+        ],
+        "kl_weights": [vae_nb.kl_weight_at(step, total_steps, training_config) for step in steps],
         "batch_size": batch_size,
     }
-    _write(folder, vae, training.gradient_clip_norm, arrays)
+    _write(folder, vae, training_config.gradient_clip_norm, arrays)
 
 
 def count_work(vae, batch):
-    """What one training step cannot avoid.
+    """Count the work that one training step cannot avoid.
 
     Parameters
     ----------
     vae : vae_nb.VAE
     batch : int
+        The batch size.
 
     Returns
     -------
     moved : int
-        Bytes: weights read forward, and once more backward but for the first layer's; parameters
-        and both moments of Adam read and written, after the whole way back (a limit on the
-        gradient's norm needs that order). The gradient need not be written anywhere.
+        The bytes to read and write. The forward pass reads all weights, and the backward pass reads
+        them again, except the first layer's. After the whole backward pass, Adam reads and writes
+        the parameters and both moments; a limit on the gradient's norm needs this order. The
+        gradient itself need not be written.
     operations : int
-        Floating-point operations of the matrix products; no gradient of the pictures.
+        The floating-point operations of the matrix products. The images need no gradient.
     """
     weights = sum(layer.weights.size for layer in vae.layers.values())
     first = vae.encoder[0].weights.size

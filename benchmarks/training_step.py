@@ -1,4 +1,4 @@
-"""One training step of the seed architecture: vae_nb beside PyTorch and JAX.
+"""Time one training step of the seed architecture: vae_nb beside PyTorch and JAX.
 
 python -m benchmarks.training_step --batch 2 --batch 16 --batch 128 --json step.json
 """
@@ -17,39 +17,42 @@ from benchmarks.machine import Rates, describe
 from benchmarks.problem import count_work, write_step
 from benchmarks.worker import Worker
 
-LEARNING_RATE = 1e-4  # small, so that hundreds of steps on one batch stay tame
+LEARNING_RATE = 1e-4  # small, so that the loss stays finite over hundreds of steps on one batch
 CHECKED_STEPS = 10
 TOLERANCE = 1e-4  # norm-wise and relative, for each parameter array
 ROUNDS = 15
 STEPS = 12
-SETTLING_STEPS = 2  # not counted: the others' rounds have emptied the caches
-PAUSE = 0.1  # seconds, in which a library's idle threads stop spinning
+SETTLING_STEPS = 2  # not counted: the other implementations have emptied the caches
+PAUSE = 0.1  # seconds, until a library's idle threads stop spinning
 
 
 def ask_steps(worker, count):
+    """Let a worker take steps, and return their losses and seconds."""
     return worker.ask("steps", count=count, learning_rate=LEARNING_RATE)
 
 
 def check_same(folder, names):
-    """Hold every implementation's loss and parameters after ten steps against vae_nb's.
+    """Compare every implementation's losses and parameters after ten steps with the first one's.
 
     Parameters
     ----------
     folder : Path
-        Of the problem.
+        The problem's folder.
     names : list of str
+        The implementations' names, "vae_nb" first.
 
     Returns
     -------
     list of str
-        Those that are installed.
+        The names of the installed implementations.
 
     Raises
     ------
     SystemExit
-        If one computes something else.
+        If an implementation computes something else.
     """
-    present, expected = [], None
+    present = []
+    expected = None
     for name in names:
         with Worker(name, folder) as worker:
             if worker.missing:
@@ -60,7 +63,8 @@ def check_same(folder, names):
             worker.ask("save", path=str(path))
         with np.load(path) as arrays:
             found = {"loss": np.array(losses), **arrays}
-        expected = expected or found
+        if expected is None:
+            expected = found
         for key, value in expected.items():
             error = np.linalg.norm(found[key] - value) / np.linalg.norm(value)
             if not error <= TOLERANCE:
@@ -78,8 +82,11 @@ def measure_batch(batch, rates, names):
     Parameters
     ----------
     batch : int
+        The batch size.
     rates : benchmarks.machine.Rates
+        It measures the machine's rates in every round.
     names : sequence of str
+        The implementations' names.
 
     Returns
     -------
@@ -117,25 +124,30 @@ def measure_batch(batch, rates, names):
 
 
 def finish_rows(rows, rates):
-    """Add floors, now that the machine's rates are known, and ratios with their spread."""
-    ours = {row["batch"]: row for row in rows if row["implementation"] == "vae_nb"}
+    """Add the floors, now that the machine's rates are known, and the ratios with quartiles."""
+    references = {row["batch"]: row for row in rows if row["implementation"] == "vae_nb"}
+    # By batch size: vae_nb's median of each round.
+    reference_medians = {
+        batch: np.median(row["rounds"], axis=1) for batch, row in references.items()
+    }
     for row in rows:
+        batch = row["batch"]
         row["floor_ms"] = 1e3 * rates.floor_seconds(row.pop("moved"), row.pop("operations"))
-    medians = {id(row): np.median(row.pop("rounds"), axis=1) for row in rows}
-    for row in rows:
-        mine = ours[row["batch"]]
-        row["ratio"] = mine["median_ms"] / row["median_ms"]
-        by_round = medians[id(mine)] / medians[id(row)]
-        row["ratio_quartiles"] = np.quantile(by_round, [0.25, 0.75]).tolist()
+        medians = np.median(row.pop("rounds"), axis=1)
+        row["ratio"] = references[batch]["median_ms"] / row["median_ms"]
+        ratios = reference_medians[batch] / medians
+        row["ratio_quartiles"] = np.quantile(ratios, [0.25, 0.75]).tolist()
     return rows
 
 
 def print_table(machine, rows):
+    """Print the machine and the rows as a Markdown table."""
+    versions = dict.fromkeys(row["version"] for row in rows)  # each once, in order
     click.echo(
         f"{machine['processor']}, {machine['cores']} cores, {machine['blas']}, "
         f"{machine['threads']} threads; {machine['bandwidth_gb_s']:.0f} GB/s, "
         f"{machine['gemm_gflop_s']:.0f} GFLOP/s (medians of this run). "
-        f"{'; '.join(dict.fromkeys(row['version'] for row in rows))}.\n"
+        f"{'; '.join(versions)}.\n"
     )
     click.echo(
         "| batch | implementation | median ms | least ms | peak MB | median / floor |"
@@ -155,14 +167,10 @@ def print_table(machine, rows):
 def run(batches):
     """Measure all batch sizes.
 
-    Parameters
-    ----------
-    batches : sequence of int
-
     Returns
     -------
     dict
-        "machine" and "rows".
+        With "machine" and "rows".
     """
     names = list(IMPLEMENTATIONS)
     for batch in batches:  # before anything is timed

@@ -1,7 +1,7 @@
-"""A process that holds one implementation and does what its standard input says.
+"""A process that runs one implementation and takes commands from its standard input.
 
-Each implementation is timed in a process of its own, so that its memory can be told and its
-threads disturb no other's.
+Each implementation is timed in a process of its own. So its memory can be measured, and its
+threads do not disturb the other implementations.
 """
 
 import json
@@ -16,20 +16,26 @@ import numpy as np
 
 from benchmarks.implementations import IMPLEMENTATIONS, Problem
 
-KL_WEIGHT = 1.0  # of the repeated step
-TRAINING = (
-    *("train_x", "held_out_x", "orders", "noise", "held_out_noise"),
-    *("learning_rates", "kl_weights", "batch_size"),
+KL_WEIGHT = 1.0  # in the repeated step
+TRAINING_ARRAYS = (
+    "train_x",
+    "held_out_x",
+    "orders",
+    "noise",
+    "held_out_noise",
+    "learning_rates",
+    "kl_weights",
+    "batch_size",
 )
 
 
 def peak_megabytes():
-    """The most memory that this process has had, in units of 2**20 bytes. Not on Windows."""
+    """Return the peak memory of this process in units of 2**20 bytes. Not on Windows."""
     try:
         with open("/proc/self/status") as status:
             line = next(line for line in status if line.startswith("VmHWM"))
         return int(line.split()[1]) / 1024
-    except (OSError, StopIteration):  # no Linux, or one that does not tell
+    except (OSError, StopIteration):  # not Linux, or a kernel without this figure
         import resource
 
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -37,7 +43,7 @@ def peak_megabytes():
 
 
 class Worker:
-    """The parent's end of such a process."""
+    """The parent process's handle of a worker process."""
 
     def __init__(self, name, folder, environment=None):
         self.name = name
@@ -60,6 +66,7 @@ class Worker:
         return json.loads(line)
 
     def ask(self, command, **values):
+        """Send a command, and return its answer."""
         self.process.stdin.write(json.dumps({"command": command, **values}) + "\n")
         self.process.stdin.flush()
         return self._answer()
@@ -68,12 +75,14 @@ class Worker:
         return self
 
     def __exit__(self, *_):
-        self.process.communicate()  # ends its input, and with it the process
+        self.process.communicate()  # closes its standard input, which ends the process
 
 
 def serve(name, folder):
-    """Answer commands, a line of JSON each, until there are no more."""
-    answers, sys.stdout = sys.stdout, sys.stderr  # libraries may print; answers are ours alone
+    """Answer commands, one in each line of JSON, until the input ends."""
+    # Libraries may print. Their text goes to stderr, so that stdout has only the answers.
+    answers = sys.stdout
+    sys.stdout = sys.stderr
 
     def answer(**values):
         print(json.dumps(values), file=answers, flush=True)
@@ -96,21 +105,24 @@ def serve(name, folder):
         return {"losses": losses, "seconds": seconds}
 
     def train():
-        """Seconds since the start and held-out loss, after each epoch."""
-        arrays = {name: problem.array(name) for name in TRAINING}
+        """Return the seconds so far and the held-out loss after each epoch."""
+        arrays = {name: problem.array(name) for name in TRAINING_ARRAYS}
         batch_size = arrays["batch_size"].item()
         to_device = implementation.to_device
-        held_out = to_device(arrays["held_out_x"]), to_device(arrays["held_out_noise"])
-        rates, weights = arrays["learning_rates"].tolist(), arrays["kl_weights"].tolist()
-        schedule = zip(rates, weights, strict=True)
+        held_out_x = to_device(arrays["held_out_x"])
+        held_out_noise = to_device(arrays["held_out_noise"])
+        learning_rates = arrays["learning_rates"].tolist()
+        kl_weights = arrays["kl_weights"].tolist()
+        schedule = zip(learning_rates, kl_weights, strict=True)
         started = time.perf_counter()
         rows = []
         for order, noise in zip(arrays["orders"], arrays["noise"], strict=True):
             for start in range(0, len(order), batch_size):
                 batch = slice(start, start + batch_size)
                 x = to_device(arrays["train_x"][order[batch]])
-                implementation.step(x, to_device(noise[batch]), *next(schedule))
-            loss = implementation.held_out(*held_out)
+                learning_rate, kl_weight = next(schedule)
+                implementation.step(x, to_device(noise[batch]), learning_rate, kl_weight)
+            loss = implementation.held_out(held_out_x, held_out_noise)
             rows.append((time.perf_counter() - started, loss))
         return {"rows": rows}
 
@@ -118,12 +130,10 @@ def serve(name, folder):
         np.savez(path, **dict(implementation.parameters()))
         return {}
 
-    commands = {
-        "steps": steps,
-        "train": train,
-        "save": save,
-        "peak": lambda: {"megabytes": peak_megabytes()},
-    }
+    def peak():
+        return {"megabytes": peak_megabytes()}
+
+    commands = {"steps": steps, "train": train, "save": save, "peak": peak}
     if name == "vae_nb":
         from vae_nb.core.blocks import worker_threads
     else:

@@ -1,7 +1,7 @@
-"""The checks that hold the VAE to its mathematics.
+"""Checks that compare the VAE with its mathematics.
 
-The tests run them on `vae_nb`; test_planted_bugs.py runs the same ones on code with a bug in it,
-and sees them fail.
+The tests run them on `vae_nb`. test_planted_bugs.py runs the same checks on code with a planted
+bug, and expects them to fail.
 """
 
 import numpy as np
@@ -13,23 +13,23 @@ from vae_nb.core.gradient_checking import central_differences, gradient_check, r
 from vae_nb.data.config import LayerConfig, ModelConfig
 
 GRADIENT_BOUND = 1e-7
-# relu has no derivative at 0: a central difference that steps over it sees two slopes at once.
-# A step moves a pre-activation of these small networks by less than this.
+# relu has no derivative at 0: a central difference across 0 mixes two slopes. One step changes a
+# pre-activation of these small networks by less than this distance.
 KINK_DISTANCE = 1e-3
-# The shorter step suits a loss that bends, the longer one an array whose gradient is so small that
-# a difference of two losses rounds it away. A wrong gradient agrees with neither.
+# The shorter step suits a strongly curved loss. The longer one suits an array whose gradient is so
+# small that the difference of two losses rounds it away. A wrong gradient agrees with neither.
 STEPS = (1e-5, 1e-4)
 
 
 def model_config(encoder, decoder, latent_dim=2):
-    """A configuration from lists of (units, activation)."""
+    """Make a model configuration from lists of (units, activation)."""
     encoder_layers = tuple(LayerConfig(*layer) for layer in encoder)
     decoder_layers = tuple(LayerConfig(*layer) for layer in decoder)
     return ModelConfig(latent_dim, encoder_layers, decoder_layers)
 
 
 def near_a_kink(layers):
-    """Whether a relu of the last forward pass is too close to 0 for central differences."""
+    """Say whether a relu of the last forward pass is too close to 0 for central differences."""
     return any(
         np.min(np.abs(layer.pre_activation)) < KINK_DISTANCE
         for layer in layers
@@ -38,15 +38,15 @@ def near_a_kink(layers):
 
 
 def random_problem(encoder, decoder, latent_dim=2, image_shape=(2, 3, 1), batch=5, seed=0):
-    """A float64 VAE with random weights, non-zero biases, pictures and noise, away from kinks.
+    """Make a float64 VAE with random parameters, and images and noise for it, away from kinks.
 
-    The VAE is taken from the module at each call, so that a planted bug is in it.
+    Each call takes the VAE from the module anew, so that a planted bug is in it.
     """
     rng = np.random.default_rng(seed)
     config = model_config(encoder, decoder, latent_dim)
     pixels = int(np.prod(image_shape))
     for _ in range(20):
-        # Not the start that training has: it is made for small gradients.
+        # Training's own initialization is made for small gradients, so these are other weights.
         vae = vae_nb.core.model.VAE(config, image_shape, dtype=np.float64)
         for array in vae.named_parameters().values():
             scale = 1.2 / np.sqrt(len(array)) if array.ndim == 2 else 0.5
@@ -57,17 +57,18 @@ def random_problem(encoder, decoder, latent_dim=2, image_shape=(2, 3, 1), batch=
         vae.loss(x, noise)
         if not near_a_kink(vae.layers.values()):
             return vae, x, noise
-    raise AssertionError("no start away from kinks was found")
+    raise AssertionError("no random problem away from kinks was found")
 
 
 def small_problem(activation="tanh", batch=5, seed=0):
-    """A random problem whose encoder has a square layer of this activation."""
+    """Make a random problem whose encoder has a square layer of this activation."""
     return random_problem(
         [(4, activation), (4, activation)], [(4, activation)], batch=batch, seed=seed
     )
 
 
 def check_vae_gradients(vae, x, noise, kl_weight=1.0):
+    """Compare every gradient of the VAE with central differences."""
     by_step = [gradient_check(vae, x, noise, kl_weight, step=step) for step in STEPS]
     errors = {name: min(errors[name] for errors in by_step) for name in vae.named_parameters()}
     worst = max(errors, key=errors.get)
@@ -75,16 +76,21 @@ def check_vae_gradients(vae, x, noise, kl_weight=1.0):
 
 
 def check_dense_gradients(activation, inputs=4, units=4, seed=0):
-    """Weights, biases and input of one layer, by the gradient of a random sum of its outputs."""
+    """Compare the gradients of one layer: of a random sum of its outputs, for all its inputs."""
     rng = np.random.default_rng(seed)
-    arrays = [rng.normal(size=(inputs, units)), rng.normal(size=units)]
-    layer = vae_nb.core.layers.Dense(*arrays, activation)
-    x, direction = rng.normal(size=(6, inputs)), rng.normal(size=(6, units))
+    weights = rng.normal(size=(inputs, units))
+    biases = rng.normal(size=units)
+    layer = vae_nb.core.layers.Dense(weights, biases, activation)
+    x = rng.normal(size=(6, inputs))
+    direction = rng.normal(size=(6, units))
     layer.forward(x)
     assert not near_a_kink([layer])
     x_gradient = layer.backward(direction)
-    analytic = [layer.weights_gradient, layer.biases_gradient, x_gradient]
-    for array, gradient in zip([*arrays, x], analytic, strict=True):
+    for array, gradient in (
+        (weights, layer.weights_gradient),
+        (biases, layer.biases_gradient),
+        (x, x_gradient),
+    ):
         numeric = central_differences(lambda: np.sum(direction * layer.forward(x)), array)
         error = relative_error(gradient.reshape(-1), numeric)
         assert gradient.shape == array.shape
@@ -92,6 +98,7 @@ def check_dense_gradients(activation, inputs=4, units=4, seed=0):
 
 
 def check_kl_gradients(seed=0):
+    """Compare the KL divergence's gradients with central differences."""
     rng = np.random.default_rng(seed)
     mean, log_variance = rng.normal(size=(2, 4, 3))
     analytic = vae_nb.core.losses.kl_divergence_gradient(mean, log_variance)
@@ -104,7 +111,7 @@ def check_kl_gradients(seed=0):
 
 
 def check_moments_of_reparameterization(seed=0):
-    """Mean μ and variance σ² = exp(log σ²), which no gradient check can see."""
+    """Check the mean μ and the variance σ² = exp(log σ²), which no gradient check can see."""
     rng = np.random.default_rng(seed)
     mean = np.array([[0.0, 2.0, -3.0, 0.5]])
     log_variance = np.array([[0.0, 1.0, -2.0, -6.0]])
@@ -113,7 +120,8 @@ def check_moments_of_reparameterization(seed=0):
     z = vae_nb.core.model.reparameterize(mean, log_variance, noise)
     assert z.shape == noise.shape
     variance = np.exp(log_variance[0])
-    # Five standard errors: of a mean sqrt(variance / n), of a variance variance * sqrt(2 / n).
+    # Five standard errors. That of a mean is sqrt(variance / n), that of a variance is
+    # variance * sqrt(2 / n).
     np.testing.assert_array_less(
         np.abs(z.mean(axis=0) - mean[0]), 5 * np.sqrt(variance / draws), "mean"
     )
@@ -123,14 +131,15 @@ def check_moments_of_reparameterization(seed=0):
 
 
 def check_loss_is_a_mean_over_the_batch(seed=0):
-    """Loss and gradient of a batch are the averages of those of its images."""
+    """Check that a batch's loss and gradient are the averages of its images' own."""
     vae, x, noise = small_problem(batch=7, seed=seed)
     whole = vae.loss_and_gradients(x, noise)
     whole_gradient = vae.gradients
-    each, gradients = [], []
+    losses = []
+    gradients = []
     for number in range(len(x)):
         one = slice(number, number + 1)
-        each.append(vae.loss_and_gradients(x[one], noise[one]))
+        losses.append(vae.loss_and_gradients(x[one], noise[one]))
         gradients.append(vae.gradients)
-    np.testing.assert_allclose(whole, np.mean(each, axis=0), rtol=1e-12)
+    np.testing.assert_allclose(whole, np.mean(losses, axis=0), rtol=1e-12)
     assert relative_error(whole_gradient, np.mean(gradients, axis=0)) < 1e-12

@@ -1,4 +1,4 @@
-"""What several test files need."""
+"""Fixtures and helpers that several test files share."""
 
 import json
 import os
@@ -17,10 +17,10 @@ from vae_nb import load_config
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# A script's background job ignores interrupts, and so would everything that it starts.
+# A background job of a script ignores interrupts. Without this, all that it starts would, too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# `make test-long` searches longer; nothing depends on how fast the machine is.
+# `make test-long` searches longer. There are no deadlines, so that slow machines pass, too.
 settings.register_profile("default", deadline=None)
 settings.register_profile("long", deadline=None, max_examples=2000)
 settings.load_profile("default")
@@ -39,29 +39,29 @@ TINY = {
 
 
 @pytest.fixture(scope="session")
-def own_pictures(tmp_path_factory):
-    """30 pictures as a reader may have them: mixed formats, modes and sizes, one damaged."""
-    folder = tmp_path_factory.mktemp("own pictures ñ")
+def own_images(tmp_path_factory):
+    """Write 30 images of mixed formats, modes and sizes, as a user has them, and a damaged one."""
+    folder = tmp_path_factory.mktemp("own images ñ")
     rng = np.random.default_rng(0)
     formats = [("png", "RGBA"), ("jpg", "RGB"), ("webp", "RGB"), ("gif", "P"), ("bmp", "RGB")]
     formats += [("tiff", "CMYK"), ("png", "L"), ("png", "LA"), ("jpeg", "L"), ("png", "P")]
     for number in range(30):
         suffix, mode = formats[number % len(formats)]
         height, width = rng.integers(20, 90, size=2)
-        colours = rng.integers(0, 256, size=(3, 3, 4), dtype=np.uint8)
-        image = Image.fromarray(colours, "RGBA").resize((width, height)).convert(mode)
-        place = folder / ("faces" if number % 2 else "things")
-        place.mkdir(exist_ok=True)
-        image.save(place / f"my picture {number}.{suffix}")
-    (folder / "damaged.png").write_bytes(b"no picture")
+        pixels = rng.integers(0, 256, size=(3, 3, 4), dtype=np.uint8)
+        image = Image.fromarray(pixels, "RGBA").resize((width, height)).convert(mode)
+        label = folder / ("faces" if number % 2 else "things")
+        label.mkdir(exist_ok=True)
+        image.save(label / f"my image {number}.{suffix}")
+    (folder / "damaged.png").write_bytes(b"not an image")
     return folder
 
 
 @pytest.fixture
-def tiny_config_path(own_pictures, tmp_path):
-    """A configuration of a training that takes a moment, on the reader's own pictures."""
+def tiny_config_path(own_images, tmp_path):
+    """Write a configuration that trains in a moment on the user's own images."""
     values = json.loads(json.dumps(TINY))
-    values["data"]["input_dir"] = str(own_pictures)
+    values["data"]["input_dir"] = str(own_images)
     path = tmp_path / "tiny.json"
     path.write_text(json.dumps(values), encoding="utf-8")
     return path
@@ -69,7 +69,7 @@ def tiny_config_path(own_pictures, tmp_path):
 
 @pytest.fixture
 def pictures(tmp_path):
-    """Ten pictures of noise in two folders."""
+    """Write ten images of noise into two folders."""
     folder = tmp_path / "pictures"
     rng = np.random.default_rng(0)
     for number in range(10):
@@ -85,10 +85,10 @@ def output(tmp_path):
     return tmp_path / "output"
 
 
-def tiny_config(pictures, **overrides):
-    """A configuration of a training on `pictures`; `__` in a key stands for the dot."""
-    keys = {
-        "data.input_dir": str(pictures),
+def tiny_config(input_dir, **overrides):
+    """Return a configuration that trains on a folder; `__` in a key stands for the dot."""
+    values = {
+        "data.input_dir": str(input_dir),
         "data.input_size": [8, 8],
         "data.channels": 1,
         "data.batch_size": 4,
@@ -96,32 +96,32 @@ def tiny_config(pictures, **overrides):
         "model.encoder_layers": [{"units": 6, "activation": "tanh"}],
         "training.epochs": 3,
     }
-    keys |= {key.replace("__", "."): value for key, value in overrides.items()}
-    return load_config(overrides=keys)
+    values |= {key.replace("__", "."): value for key, value in overrides.items()}
+    return load_config(overrides=values)
 
 
 def files_in(folder):
-    """Every file in a folder and its content, but for the lock, which stays."""
+    """Return the content of every file in a folder, without the lock file, which stays."""
     files = (path for path in folder.rglob("*") if path.is_file() and path.name != ".lock")
     return {path.relative_to(folder): path.read_bytes() for path in files}
 
 
 @pytest.fixture(scope="session")
 def project_copy(tmp_path_factory):
-    """The project as it was shipped, for notebooks to run in: a reader's own is left alone."""
+    """Copy the project as it was shipped, so that notebooks run in the copy."""
     copy = tmp_path_factory.mktemp("project")
     for folder in ("vae_nb", "notebooks", "configs", "input", "docs"):
         for file in shipped_files(folder):
             (copy / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / file, copy / file)
-    # config.json may be edited; this one is the default but for its folders.
+    # A user may have edited config.json, so the copy gets the default.
     shipped = load_config("configs/all_emojis.json", {"data.input_dir": "input/emojis"})
     (copy / "config.json").write_text(json.dumps(shipped.to_dict()), encoding="utf-8")
     return copy
 
 
 def shipped_files(folder):
-    """The files that git knows in a folder; all of them where there is no git."""
+    """Return the files of a folder that git tracks, or all of them if there is no git."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", folder], cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -131,7 +131,7 @@ def shipped_files(folder):
 
 
 def run_command(*arguments, cwd, timeout=900):
-    """Run `vae-nb` as a user would, from another folder."""
+    """Run `vae-nb` from another folder, as a user would."""
     return subprocess.run(
         [sys.executable, "-m", "vae_nb", *map(str, arguments)],
         cwd=cwd,

@@ -1,4 +1,4 @@
-"""The notebooks' cells, and the functions that they define, for tests."""
+"""Read the notebooks' cells and the functions that they define."""
 
 import ast
 
@@ -10,21 +10,22 @@ SOLUTIONS = sorted((ROOT / "notebooks" / "solutions").glob("[0-9][0-9]_*.ipynb")
 
 
 def read(path):
+    """Read a notebook."""
     return nbformat.read(path, as_version=4)
 
 
 def tagged(path, tag):
-    """The cells of a notebook that have a tag."""
+    """Return the cells of a notebook that have a tag."""
     return [cell for cell in read(path).cells if tag in cell.metadata.get("tags", [])]
 
 
 def functions_of(number, paths=NOTEBOOKS, **names):
-    """The functions and classes that a notebook defines, without running its cells.
+    """Return the functions and classes that a notebook defines, without running its cells.
 
     Parameters
     ----------
     number : str
-        For example "03".
+        The notebook's number, for example "03".
     paths : list of Path
         `NOTEBOOKS` or `SOLUTIONS`.
     **names
@@ -33,17 +34,17 @@ def functions_of(number, paths=NOTEBOOKS, **names):
     Returns
     -------
     dict
-        Every name that is imported or defined at the top of a cell; a name defined twice is the
-        last one.
+        Every name that is imported or defined at the top level of a cell. If a name is defined
+        twice, the last definition counts.
     """
     (path,) = [path for path in paths if path.name.startswith(number)]
-    kinds = ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef
+    definitions = ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef
     body = [
         node
         for cell in read(path).cells
         if cell.cell_type == "code"
         for node in ast.parse(cell.source).body
-        if isinstance(node, kinds)
+        if isinstance(node, definitions)
     ]
     namespace = dict(names)
     exec(compile(ast.Module(body, []), path.name, "exec"), namespace)

@@ -1,9 +1,8 @@
-"""How long each notebook is, to read and to write.
+"""Count the cells, words and lines of code of each notebook.
 
     python tools/count_notebooks.py
 
-The longest text is the most words between two things to look at or to do: a figure, a code cell
-or a question.
+The "longest text" is the largest number of words between two code cells or questions.
 """
 
 import json
@@ -14,42 +13,46 @@ FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 
 
 def count(path):
-    """Cells, words, lines of code and the longest text of a notebook.
-
-    Parameters
-    ----------
-    path : Path
+    """Count the cells, words and lines of code of a notebook.
 
     Returns
     -------
     dict of str to int
     """
-    words = code_lines = longest = running = exercises = 0
+    words = 0
+    words_since_code_or_question = 0
+    longest_text = 0
+    code_lines = 0
+    exercises = 0
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     for cell in cells:
         tags = cell["metadata"].get("tags", [])
         source = "".join(cell["source"])
-        exercises += "exercise" in tags
+        if "exercise" in tags:
+            exercises += 1
         if cell["cell_type"] == "markdown":
-            words += len(source.split())
-            running = len(source.split()) + (0 if "predict" in tags else running)
-            longest = max(longest, running)
+            words_of_cell = len(source.split())
+            words += words_of_cell
+            if "predict" in tags:
+                words_since_code_or_question = 0
+            words_since_code_or_question += words_of_cell
+            longest_text = max(longest_text, words_since_code_or_question)
         else:
-            lines = (line.strip() for line in source.splitlines())
-            code_lines += sum(bool(line) and not line.startswith("#") for line in lines)
-            running = 0
+            words_since_code_or_question = 0
+            lines = [line.strip() for line in source.splitlines()]
+            code_lines += len([line for line in lines if line and not line.startswith("#")])
     return {
         "cells": len(cells),
         "words": words,
         "code lines": code_lines,
         "exercises": exercises,
-        "longest text": longest,
+        "longest text": longest_text,
         "kB": path.stat().st_size // 1000,
     }
 
 
 def main():
-    """Print a table of all notebooks, the solutions too."""
+    """Print a table of all notebooks and solutions."""
     paths = [*sorted(FOLDER.glob("*.ipynb")), *sorted(FOLDER.glob("solutions/*.ipynb"))]
     rows = {str(path.relative_to(FOLDER)): count(path) for path in paths}
     columns = list(next(iter(rows.values())))

@@ -1,9 +1,9 @@
-"""Draw what notebook 01 opens with: what a model of the default configuration can do.
+"""Draw the image that notebook 01 opens with: what a model of the default configuration can do.
 
     python tools/draw_sneak_peek.py
 
-Loads the model in output/, or trains it. Writes docs/images/sneak_peek.png; which of its numbered
-pictures were held out is noted in the file itself, for the notebook to read.
+Loads the model in output/, or trains it. Writes docs/images/sneak_peek.png. The file's metadata
+say which of its numbered emojis were held out, and the notebook reads that.
 """
 
 import io
@@ -16,14 +16,14 @@ from PIL.PngImagePlugin import PngInfo
 from vae_nb import encode_set, figures, load_config, load_or_train, random_stream
 
 ROOT = Path(__file__).resolve().parents[1]
-PICTURE = ROOT / "docs" / "images" / "sneak_peek.png"
+SNEAK_PEEK = ROOT / "docs" / "images" / "sneak_peek.png"
 COLUMNS = 10
-HELD_OUT_COLUMNS = (2, 4, 5, 8, 10)  # as they are numbered in the picture
-ENDS = ("1f499_blue_heart", "1f638_grinning_cat_with_smiling_eyes")  # of the path
+HELD_OUT_COLUMNS = (2, 4, 5, 8, 10)  # as numbered in the image
+PATH_ENDS = ("1f499_blue_heart", "1f638_grinning_cat_with_smiling_eyes")
 
 
-def drawn(figure):
-    """A figure as an image.
+def as_image(figure):
+    """Draw a figure.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def drawn(figure):
 
 
 def strips(run):
-    """The parts of the picture, from top to bottom.
+    """Draw the parts of the image, from top to bottom.
 
     Parameters
     ----------
@@ -49,26 +49,28 @@ def strips(run):
     -------
     list of matplotlib.figure.Figure
     """
-    shape = run.train_set.image_shape
-    vae, latent_dim = run.vae, run.vae.latent_dim
+    image_shape = run.train_set.image_shape
+    vae = run.vae
+    latent_dim = vae.latent_dim
 
     def decode(z):
-        return vae.decode(z.astype(vae.dtype)).reshape(-1, *shape)
+        return vae.decode(z.astype(vae.dtype)).reshape(-1, *image_shape)
 
     # Evenly spread over each set, and so over the labels.
     held_out = np.linspace(0, len(run.validation_set) - 1, len(HELD_OUT_COLUMNS)).astype(int)
     trained = np.linspace(0, len(run.train_set) - 1, COLUMNS - len(held_out)).astype(int)
-    order = [column in HELD_OUT_COLUMNS for column in range(1, COLUMNS + 1)]
-    x = np.empty((COLUMNS, int(np.prod(shape))), np.float32)
-    x[order] = run.validation_set.as_float(held_out)
-    x[~np.array(order)] = run.train_set.as_float(trained)
-    pairs = np.concatenate([x, vae.reconstruct(x)]).reshape(-1, *shape)
+    is_held_out = np.isin(np.arange(1, COLUMNS + 1), HELD_OUT_COLUMNS)
+    x = np.empty((COLUMNS, int(np.prod(image_shape))), np.float32)
+    x[is_held_out] = run.validation_set.as_float(held_out)
+    x[~is_held_out] = run.train_set.as_float(trained)
+    pairs = np.concatenate([x, vae.reconstruct(x)]).reshape(-1, *image_shape)
 
-    mean, _ = encode_set(vae, run.train_set)
-    first, last = (mean[run.train_set.names.index(name)] for name in ENDS)
+    means, _ = encode_set(vae, run.train_set)
+    first, last = (means[run.train_set.names.index(name)] for name in PATH_ENDS)
     t = np.linspace(0, 1, COLUMNS)[:, None]
-    turned = np.zeros((COLUMNS, latent_dim))
-    turned[:, 0] = np.linspace(-3, 3, COLUMNS)
+    path = (1 - t) * first + t * last
+    one_changed = np.zeros((COLUMNS, latent_dim))
+    one_changed[:, 0] = np.linspace(-3, 3, COLUMNS)
     rng = random_stream(run.config.training.seed, "samples")
     random = rng.standard_normal((COLUMNS, latent_dim))
     numbers = [str(column) for column in range(1, COLUMNS + 1)]
@@ -79,17 +81,19 @@ def strips(run):
             f"Emojis, and what comes back from {latent_dim} numbers for each",
             numbers + [""] * COLUMNS,
         ),
-        figures.image_grid(decode((1 - t) * first + t * last), title="From one emoji to another"),
-        figures.image_grid(decode(turned), title="One of the numbers, turned from −3 to 3"),
+        figures.image_grid(decode(path), title="From one emoji to another"),
+        figures.image_grid(decode(one_changed), title="One of the numbers, turned from −3 to 3"),
         figures.image_grid(decode(random), title="Made from random numbers"),
     ]
 
 
 def main():
-    """Draw the picture and save it, with 256 colours."""
+    """Draw the image, and save it with 256 colors."""
     run = load_or_train(load_config("config.json"), "output")
-    parts = [drawn(figure) for figure in strips(run)]
-    whole = Image.new("RGB", (max(p.width for p in parts), sum(p.height for p in parts)), "white")
+    parts = [as_image(figure) for figure in strips(run)]
+    width = max(part.width for part in parts)
+    height = sum(part.height for part in parts)
+    whole = Image.new("RGB", (width, height), "white")
     top = 0
     for part in parts:
         whole.paste(part, (0, top))
@@ -97,8 +101,8 @@ def main():
     notes = PngInfo()
     notes.add_text("held out", ", ".join(map(str, HELD_OUT_COLUMNS)))
     whole = whole.quantize(256, dither=Image.Dither.NONE)
-    whole.save(PICTURE, optimize=True, pnginfo=notes)
-    print(f"{PICTURE.relative_to(ROOT)}: {PICTURE.stat().st_size // 1000} kB")
+    whole.save(SNEAK_PEEK, optimize=True, pnginfo=notes)
+    print(f"{SNEAK_PEEK.relative_to(ROOT)}: {SNEAK_PEEK.stat().st_size // 1000} kB")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
-"""Execute the notebooks in place and normalise them, as they are committed.
+"""Execute the notebooks in place and normalize them for a commit.
 
-    python tools/execute_notebooks.py            all of the series, in order, then the solutions
+    python tools/execute_notebooks.py            the whole series in order, then the solutions
     python tools/execute_notebooks.py 04 07      some of them
 
-Normalised means: no timing, no widget state, no language version, no output in cells whose
-metadata say `"keep_output": false`, pictures of 256 colours. Executing twice gives the same bytes
-but for pictures of what was trained. For maintainers; readers run notebooks through `vae-nb run`
-or JupyterLab.
+A normalized notebook has no timing, no widget state, no language version, and images of 256 colors.
+Cells with `"keep_output": false` in their metadata have no output. Executing twice gives the same
+bytes, except for images of a trained model. This is for maintainers: users run the notebooks with
+`vae-nb run` or in JupyterLab.
 """
 
 import base64
@@ -22,8 +22,8 @@ from PIL import Image
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 
 
-def normalise(notebook):
-    """Remove what changes between executions without meaning anything.
+def normalize(notebook):
+    """Remove what changes from one execution to the next and means nothing.
 
     Parameters
     ----------
@@ -47,21 +47,22 @@ def normalise(notebook):
             cell.outputs = []
         for output in cell.get("outputs", ()):
             if "image/png" in output.get("data", {}):
-                output.data["image/png"] = with_few_colours(output.data["image/png"])
+                output.data["image/png"] = with_few_colors(output.data["image/png"])
     return nbformat.writes(notebook) + "\n"
 
 
-def with_few_colours(text):
-    """A picture with a palette of 256 colours: a third of the bytes, and no visible loss.
+def with_few_colors(text):
+    """Give an image a palette of 256 colors: a third of the bytes, without visible loss.
 
     Parameters
     ----------
     text : str
-        A PNG file in base64; one that has a palette already is returned as it is.
+        A PNG file in base64. An image that already has a palette is returned as it is.
 
     Returns
     -------
     str
+        A PNG file in base64.
     """
     image = Image.open(io.BytesIO(base64.b64decode(text)))
     if image.mode == "P":
@@ -73,12 +74,7 @@ def with_few_colours(text):
 
 
 def execute(path):
-    """Execute one notebook in place.
-
-    Parameters
-    ----------
-    path : Path
-    """
+    """Execute one notebook in place."""
     notebook = nbformat.read(path, as_version=4)
     client = NotebookClient(
         notebook,
@@ -91,7 +87,7 @@ def execute(path):
         extra_arguments=["--IPKernelApp.log_level=ERROR"],
     )
     client.execute()
-    path.write_text(normalise(notebook), encoding="utf-8")
+    path.write_text(normalize(notebook), encoding="utf-8")
 
 
 def main(numbers):
@@ -100,6 +96,7 @@ def main(numbers):
     Parameters
     ----------
     numbers : list of str
+        For example ["04", "07"]. An empty list means all notebooks.
     """
     for path in [*sorted(FOLDER.glob("*.ipynb")), *sorted(FOLDER.glob("solutions/*.ipynb"))]:
         if not numbers or path.name.startswith(tuple(numbers)):

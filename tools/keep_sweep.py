@@ -1,10 +1,10 @@
-"""Keep the results of a sweep in the project: its table, curves and pictures of the first seed.
+"""Keep the results of a sweep in the project: its table, and the first seed's curves and images.
 
     python tools/keep_sweep.py output/sweeps/questions
-    python tools/keep_sweep.py output/sweeps/trade_off --without-pictures
+    python tools/keep_sweep.py output/sweeps/trade_off --without-images
 
-Writes docs/sweeps/<name>/: what notebooks and READMEs quote, and a table for people. For
-maintainers; the models stay where they are.
+Writes what the notebooks and READMEs quote, and a table for people, to docs/sweeps/<name>/. The
+models stay where they are. This is for maintainers.
 """
 
 import shutil
@@ -17,7 +17,7 @@ from PIL import Image
 from vae_nb import read_sweep
 
 KEPT = Path(__file__).resolve().parents[1] / "docs" / "sweeps"
-COLUMNS = {  # what the table shows of a run: heading, and how a mean is written
+COLUMNS = {  # metric: its heading in the table, and the format of its mean
     "validation.excess": ("held-out excess", "{:.0f}"),
     "train.excess": ("training excess", "{:.0f}"),
     "train.mse": ("training MSE", "{:.4f}"),
@@ -38,7 +38,7 @@ training, with {threads} BLAS thread and another run beside it.
 
 
 def configurations(sweep):
-    """The complete runs of a sweep by what was swept, the commonest values first.
+    """Group the complete runs of a sweep by configuration.
 
     Parameters
     ----------
@@ -47,7 +47,8 @@ def configurations(sweep):
     Returns
     -------
     dict of str to dict
-        By a name that says what differs from the first: rows by seed.
+        For each configuration, its rows by seed. The first configuration has the most frequent
+        values, and its name is empty. The other names say what differs from it.
     """
     rows = [row for row in sweep.rows if row["status"] == "complete"]
     usual = {key: statistics.mode(row[key] for row in rows) for key in sweep.swept}
@@ -56,12 +57,13 @@ def configurations(sweep):
         different = [key for key in sweep.swept if row[key] != usual[key]]
         name = ", ".join(f"`{key}` {row[key]}" for key in different)
         groups.setdefault(name, {})[row["training.seed"]] = row
-    first = groups.pop("", None) or groups.pop(next(iter(groups)))
+    first_name = "" if "" in groups else next(iter(groups))
+    first = groups.pop(first_name)
     return {"": first, **groups}
 
 
 def as_markdown(sweep):
-    """The table of a sweep for people.
+    """Write a sweep's table for people.
 
     Parameters
     ----------
@@ -72,7 +74,8 @@ def as_markdown(sweep):
     str
     """
     groups = configurations(sweep)
-    first, rows = groups[""], [row for runs in groups.values() for row in runs.values()]
+    first = groups[""]
+    rows = [row for runs in groups.values() for row in runs.values()]
     text = HEADER.format(
         name=sweep.folder.name,
         seeds=", ".join(map(str, sorted(first))),
@@ -82,53 +85,77 @@ def as_markdown(sweep):
     text += f"| | {names[0]}, difference | {' | '.join(names)} |\n"
     text += "|---|" + "--:|" * (1 + len(names)) + "\n"
     for name, runs in groups.items():
-        both = runs.keys() & first.keys()
-        excess = [runs[s]["validation.excess"] - first[s]["validation.excess"] for s in both]
-        difference = f"{statistics.mean(excess):+.0f}" if name else ""
-        if name and len(excess) > 1:
-            difference += f" ± {statistics.stdev(excess) / len(excess) ** 0.5:.0f}"
         means = [
             style.format(statistics.mean(row[column] for row in runs.values()))
             for column, (_, style) in COLUMNS.items()
         ]
-        text += f"| {name or 'the first'} | {difference} | {' | '.join(means)} |\n"
+        label = name or "the first"
+        difference = excess_difference(runs, first) if name else ""
+        text += f"| {label} | {difference} | {' | '.join(means)} |\n"
     machines = sorted({row["blas"] for row in rows})
     return f"{text}\nMatrix products by {'; '.join(machines)}.\n"
 
 
-def keep(folder, with_pictures=True):
-    """Copy what is quoted of a sweep.
+def excess_difference(runs, first):
+    """Compare the held-out excess with the first configuration's: the mean and its error.
+
+    Parameters
+    ----------
+    runs, first : dict of int to dict
+        The rows of both configurations by seed.
+
+    Returns
+    -------
+    str
+    """
+    shared_seeds = runs.keys() & first.keys()
+    differences = [
+        runs[seed]["validation.excess"] - first[seed]["validation.excess"] for seed in shared_seeds
+    ]
+    text = f"{statistics.mean(differences):+.0f}"
+    if len(differences) > 1:
+        text += f" ± {statistics.stdev(differences) / len(differences) ** 0.5:.0f}"
+    return text
+
+
+def keep(folder, with_images=True):
+    """Copy what the notebooks and READMEs quote from a sweep.
 
     Parameters
     ----------
     folder : Path
-    with_pictures : bool
+        The sweep's folder.
+    with_images : bool
+        Whether to copy the example images, too.
 
     Returns
     -------
     Path
-        The copy.
+        The folder of the copy.
     """
-    sweep, kept = read_sweep(folder), KEPT / folder.name
+    sweep = read_sweep(folder)
+    kept = KEPT / folder.name
     if folder == kept:
-        sys.exit(f"{folder} is where it is kept; name the folder that the sweep was run into.")
+        sys.exit(f"{folder} already is the kept copy; name the folder that the sweep wrote.")
     shutil.rmtree(kept, ignore_errors=True)
     kept.mkdir(parents=True)
     shutil.copy(folder / "results.csv", kept)
-    first = min(row["training.seed"] for row in sweep.rows)
-    runs = {row["run"] for row in sweep.rows if row["training.seed"] == first}
+    first_seed = min(row["training.seed"] for row in sweep.rows)
+    runs = {row["run"] for row in sweep.rows if row["training.seed"] == first_seed}
     head, *lines = (folder / "curves.csv").read_text(encoding="utf-8").splitlines(keepends=True)
     lines = [line for line in lines if line.partition(",")[0] in runs]
     (kept / "curves.csv").write_text("".join([head, *lines]), encoding="utf-8")
     (kept / "README.md").write_text(as_markdown(read_sweep(kept)), encoding="utf-8")
-    for run in runs & sweep.curves.keys() if with_pictures else ():
-        examples = Path(run) / "images" / "examples.png"
-        (kept / examples).parent.mkdir(parents=True)
-        with Image.open(folder / examples) as image:  # a third of the bytes, no visible loss
-            few = image.quantize(256, dither=Image.Dither.NONE)
-        few.save(kept / examples, optimize=True)
+    if with_images:
+        for run in runs & sweep.curves.keys():
+            examples = Path(run) / "images" / "examples.png"
+            (kept / examples).parent.mkdir(parents=True)
+            with Image.open(folder / examples) as image:
+                # 256 colors: a third of the bytes, without visible loss.
+                few_colors = image.quantize(256, dither=Image.Dither.NONE)
+            few_colors.save(kept / examples, optimize=True)
     return kept
 
 
 if __name__ == "__main__":
-    print(keep(Path(sys.argv[1]).absolute(), "--without-pictures" not in sys.argv))
+    print(keep(Path(sys.argv[1]).absolute(), "--without-images" not in sys.argv))

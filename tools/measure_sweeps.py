@@ -1,9 +1,9 @@
-"""Measure what a sweep costs on this machine, and what a thousand runs would.
+"""Measure what a sweep costs on this machine, and compute what a thousand runs would cost.
 
     python tools/measure_sweeps.py          about a quarter of an hour on two cores
 
-Writes docs/scale.json, for programs, and docs/scale.md, for people. Nothing else should run
-meanwhile. It needs Dask: pip install -e '.[cluster]'.
+Writes docs/scale.json, for programs, and docs/scale.md, for people. Nothing else should run at
+the same time. It needs Dask: pip install -e '.[cluster]'.
 """
 
 import json
@@ -31,55 +31,39 @@ ROUNDS = 3
 
 
 def sweep(folder, name, *arguments):
-    """Run the command, and measure it from outside.
+    """Run `vae-nb sweep`, and measure it from outside.
 
     Parameters
     ----------
     folder : Path
+        The output folder.
     name : str
-        Of the sweep.
+        The sweep's name.
     *arguments
-        Options of `vae-nb sweep`.
+        More options of `vae-nb sweep`.
 
     Returns
     -------
     dict
-        "seconds" on the clock and "core_seconds" of all its processes.
+        The "seconds" on the clock, and the "core_seconds" of all its processes.
     """
-    before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    started = time.perf_counter()
     command = [sys.executable, "-m", "vae_nb", "sweep", "--output", str(folder), "--name", name]
     subprocess.run([*command, *arguments], check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
-    seconds, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds = time.perf_counter() - started
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return {"seconds": seconds, "core_seconds": used}
 
 
 def megabytes(folder, pattern="**/*"):
-    """What files take.
-
-    Parameters
-    ----------
-    folder : Path
-    pattern : str
-
-    Returns
-    -------
-    float
-    """
+    """Return the size of a folder's files that match the pattern."""
     return sum(path.stat().st_size for path in folder.glob(pattern) if path.is_file()) / 1e6
 
 
 def measure_jobs(folder):
-    """Eight quick runs, one at a time and two at a time, in turn.
-
-    Parameters
-    ----------
-    folder : Path
-
-    Returns
-    -------
-    dict
-    """
+    """Measure eight quick runs, one at a time and two at a time, in turn."""
     rounds = []
     for number in range(ROUNDS):
         times = [sweep(folder, f"{number}_{jobs}", *QUICK, "--jobs", jobs) for jobs in "12"]
@@ -89,16 +73,12 @@ def measure_jobs(folder):
 
 
 def measure_runs(folder):
-    """Two runs of the default configuration, at the same time.
-
-    Parameters
-    ----------
-    folder : Path
+    """Measure two runs of the default configuration at the same time.
 
     Returns
     -------
     dict
-        Of one run.
+        The costs of one run.
     """
     peak = 0
     command = [sys.executable, __file__, "--two-runs", str(folder)]
@@ -121,7 +101,7 @@ def measure_runs(folder):
 
 
 def memory_of(process):
-    """The memory of a process and all that it started, in bytes; what two share counts once.
+    """Add up the unshared memory of a process and all of its children, in bytes.
 
     Parameters
     ----------
@@ -132,21 +112,16 @@ def memory_of(process):
     int
     """
     total = 0
-    for each in [process, *process.children(recursive=True)]:
+    for member in [process, *process.children(recursive=True)]:
         try:
-            total += each.memory_full_info().uss
+            total += member.memory_full_info().uss
         except psutil.Error:  # it has just ended
             continue
     return total
 
 
 def measure_engine():
-    """What a thousand runs cost beside themselves: the plan, the tables, a scheduler.
-
-    Returns
-    -------
-    dict
-    """
+    """Measure the costs around a thousand runs: the plan, the tables and a scheduler."""
     started = time.perf_counter()
     rates = [0.001 + number * 1e-6 for number in range(RUNS)]
     runs = plan_sweep(["config.json"], [{"training.learning_rate": rates}])
@@ -156,7 +131,8 @@ def measure_engine():
         config_hash(run.config, fingerprint)
     planned = time.perf_counter()
     epochs = config.training.epochs
-    curves = [{"run": run.name, **dict.fromkeys("abcdefghi", 0.123456)} for run in runs] * epochs
+    columns = dict.fromkeys("abcdefghi", 0.123456)  # nine numbers in each row
+    curves = [{"run": run.name, **columns} for run in runs] * epochs
     with tempfile.TemporaryDirectory() as folder:
         write_rows(Path(folder) / "curves.csv", curves)
         written = time.perf_counter()
@@ -171,11 +147,12 @@ def measure_engine():
 
 
 def measure_scheduler(jobs):
-    """A thousand jobs that do nothing, through a Dask scheduler and two workers.
+    """Send jobs that do nothing through a Dask scheduler to two workers.
 
     Parameters
     ----------
     jobs : list of dict
+        The arguments of each job.
 
     Returns
     -------
@@ -196,12 +173,15 @@ def measure_scheduler(jobs):
             address = json.loads(file.read_text(encoding="utf-8"))["address"]
             processes += [start("worker", "--nthreads", "1", "--no-nanny") for _ in range(2)]
             with dask_executor(address) as executor:
-                executor.submit(dict).result()  # a worker is there
+                executor.submit(dict).result()  # now a worker is there
                 scheduler = psutil.Process(processes[0].pid)
-                before, started = scheduler.cpu_times(), time.perf_counter()
-                for future in [executor.submit(dict, job) for job in jobs]:
+                before = scheduler.cpu_times()
+                started = time.perf_counter()
+                futures = [executor.submit(dict, job) for job in jobs]
+                for future in futures:
                     future.result()
-                seconds, after = time.perf_counter() - started, scheduler.cpu_times()
+                seconds = time.perf_counter() - started
+                after = scheduler.cpu_times()
                 used = after.user + after.system - before.user - before.system
                 memory = scheduler.memory_info().rss / 1e6
         finally:
@@ -212,19 +192,23 @@ def measure_scheduler(jobs):
 
 
 def as_markdown(scale):
-    """The measurements for people.
+    """Write the measurements for people.
 
     Parameters
     ----------
     scale : dict
-        What docs/scale.json holds.
+        The contents of docs/scale.json.
 
     Returns
     -------
     str
     """
-    jobs, run, engine, cores = scale["jobs"], scale["run"], scale["engine"], scale["cores"]
-    scheduler, disk = engine["scheduler"], run["megabytes"]
+    jobs = scale["jobs"]
+    run = scale["run"]
+    engine = scale["engine"]
+    cores = scale["cores"]
+    scheduler = engine["scheduler"]
+    disk = run["megabytes"]
     rounds = "; ".join(f"{one:.0f} s and {two:.0f} s" for one, two in jobs["rounds"])
     hours = RUNS * run["core_seconds"] / 3600
     traffic = run["checkpoint_megabytes"] / 30
@@ -293,9 +277,9 @@ def main(arguments):
     Parameters
     ----------
     arguments : list of str
-        None, or "--two-runs" and a folder for what `measure_runs` measures.
+        Empty, or "--two-runs" and a folder: then it only runs what `measure_runs` measures.
     """
-    if arguments[:1] == ["--two-runs"]:
+    if arguments and arguments[0] == "--two-runs":
         print(json.dumps(sweep(Path(arguments[1]), "whole", "--seeds", "2", "--jobs", "2")))
         return
     machine = describe()

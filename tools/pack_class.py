@@ -1,8 +1,8 @@
-"""Pack a class set: the whole project but for the solutions of the exercises.
+"""Pack a class set: the whole project without the exercises' solutions.
 
     python tools/pack_class.py        writes dist/emoji-vae-class.zip
 
-What is packed is what git has committed, so that a teacher's own trials are not handed out.
+The archive contains only what is committed to git, so a teacher's own trials stay private.
 """
 
 import subprocess
@@ -15,16 +15,7 @@ WITHOUT = ":(exclude)notebooks/solutions"
 
 
 def pack(target=TARGET):
-    """Write the archive.
-
-    Parameters
-    ----------
-    target : Path
-
-    Returns
-    -------
-    Path
-    """
+    """Write the archive, and return its path."""
     target.parent.mkdir(parents=True, exist_ok=True)
     command = ["git", "archive", "--format=zip", "--prefix=emoji-vae/", f"--output={target}"]
     subprocess.run([*command, "HEAD", ".", WITHOUT], cwd=ROOT, check=True)
@@ -35,4 +26,4 @@ if __name__ == "__main__":
     try:
         print(pack())
     except (OSError, subprocess.CalledProcessError) as error:
-        sys.exit(f"The class set needs git, and a clone of the project: {error}")
+        sys.exit(f"A class set needs git and a clone of the project: {error}")

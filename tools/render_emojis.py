@@ -1,7 +1,7 @@
-"""Draw the emoji pictures of `input/` from a colour emoji font.
+"""Draw the emoji images of `input/` from a color emoji font.
 
-A maintainers' script; no part of the package. The same font, list of emoji and Pillow give the
-same bytes. It adds and replaces pictures, and deletes none.
+This script is for maintainers and not part of the package. The same font, list of emojis and
+Pillow version give the same bytes. It adds and replaces images, and deletes none.
 """
 
 import re
@@ -15,9 +15,9 @@ from fontTools.ttLib import TTFont
 from PIL import Image, ImageDraw, ImageFont
 
 TRAINING_GROUP = "Smileys & Emotion"
-BITMAP_SIZE = 109  # the one size at which Noto Color Emoji holds its bitmaps
-PICTURE_SIZE = 64
-EMOJI_PRESENTATION = "FE0F"  # asks for the colour picture; it is no character of its own
+BITMAP_SIZE = 109  # Noto Color Emoji has its bitmaps only at this size
+IMAGE_SIZE = 64
+EMOJI_PRESENTATION = "FE0F"  # asks for the color image; it is not a character of its own
 LINE = re.compile(r"(?P<code_points>[0-9A-F ]+?) *; fully-qualified +# \S+ E[\d.]+ (?P<name>.+)")
 
 README = """\
@@ -60,7 +60,7 @@ Debian's package of the font names as holders Google Inc. and Arjen Nienhuis
 
 
 class Emoji(NamedTuple):
-    """One code point with its place in Unicode's list."""
+    """A code point with its name and groups in Unicode's list."""
 
     character: str
     name: str
@@ -69,13 +69,13 @@ class Emoji(NamedTuple):
 
 
 def slug(text, separator):
-    """Lower-case ASCII letters and digits, with a separator for everything else."""
+    """Keep lowercase ASCII letters and digits, and replace everything else by the separator."""
     text = unicodedata.normalize("NFKD", text.replace("’", "")).encode("ascii", "ignore").decode()
     return re.sub(r"[^a-z0-9]+", separator, text.lower()).strip(separator)
 
 
 def read_emojis(emoji_test):
-    """The fully-qualified emoji of one code point, in Unicode's order, without components.
+    """Return the fully qualified emojis of one code point, in Unicode's order, without components.
 
     Parameters
     ----------
@@ -87,22 +87,27 @@ def read_emojis(emoji_test):
     list of Emoji
     """
     emojis = []
-    group = subgroup = None
+    group = None
+    subgroup = None
     for line in emoji_test.splitlines():
         if line.startswith("# group: "):
             group = line.removeprefix("# group: ")
         elif line.startswith("# subgroup: "):
             subgroup = line.removeprefix("# subgroup: ")
-        elif (match := LINE.match(line)) and group != "Component":
-            code_points = [c for c in match["code_points"].split() if c != EMOJI_PRESENTATION]
+        elif group != "Component":
+            match = LINE.match(line)
+            if match is None:
+                continue
+            code_points = match["code_points"].split()
+            code_points = [point for point in code_points if point != EMOJI_PRESENTATION]
             if len(code_points) == 1:
                 character = chr(int(code_points[0], 16))
                 emojis.append(Emoji(character, match["name"], group, subgroup))
     return emojis
 
 
-def picture_path(emoji):
-    """Where an emoji's picture lies in the output folder."""
+def image_path(emoji):
+    """Return the path of an emoji's image in the output folder."""
     if emoji.group == TRAINING_GROUP:
         folder = Path("emojis", slug(emoji.subgroup, "-"))
     else:
@@ -111,7 +116,7 @@ def picture_path(emoji):
 
 
 def draw(character, font):
-    """A glyph, centred in a square.
+    """Draw a glyph, centered in a square.
 
     Parameters
     ----------
@@ -121,22 +126,22 @@ def draw(character, font):
     Returns
     -------
     PIL.Image.Image
-        RGBA, PICTURE_SIZE × PICTURE_SIZE.
+        RGBA, IMAGE_SIZE × IMAGE_SIZE.
     """
     left, top, right, bottom = font.getbbox(character)
     side = max(right - left, bottom - top)
     canvas = Image.new("RGBA", (side, side))
     corner = ((side - right - left) // 2, (side - bottom - top) // 2)
     ImageDraw.Draw(canvas).text(corner, character, font=font, embedded_color=True)
-    # Blended onto transparent black, a colour is multiplied by its alpha: what was drawn is
-    # premultiplied already ("RGBa"). Taken for plain RGBA, its edges would be darkened twice.
+    # On transparent black, Pillow multiplies each color by its alpha, so the canvas is already
+    # premultiplied ("RGBa"). Read as plain RGBA, the edges would be darkened twice.
     premultiplied = Image.frombytes("RGBa", canvas.size, canvas.tobytes())
-    small = premultiplied.resize((PICTURE_SIZE, PICTURE_SIZE), Image.Resampling.LANCZOS)
+    small = premultiplied.resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.LANCZOS)
     return small.convert("RGBA")
 
 
-def read_licence(debian_copyright):
-    """The SIL Open Font License from the text of Debian's copyright file."""
+def read_license(debian_copyright):
+    """Return the SIL Open Font License from the text of Debian's copyright file."""
     paragraph = debian_copyright.split("License:   SIL-1.1\n")[-1]
     lines = textwrap.dedent(paragraph).strip().splitlines()
     return "\n".join("" if line == "." else line for line in lines) + "\n"
@@ -156,15 +161,15 @@ def read_licence(debian_copyright):
     show_default=True,
 )
 @click.option(
-    "--licence",
-    "licence_path",
+    "--license",
+    "license_path",
     default="/usr/share/doc/fonts-noto-color-emoji/copyright",
     show_default=True,
     help="Debian's copyright file of the font.",
 )
 @click.option("--output", default="input", show_default=True, help="The folder to write to.")
-def main(font_path, emoji_test_path, licence_path, output):
-    """Draw the emoji pictures, and write what they are and their licence beside them."""
+def main(font_path, emoji_test_path, license_path, output):
+    """Draw the emoji images, and write a README and the license next to them."""
     output = Path(output)
     emoji_test = Path(emoji_test_path).read_text(encoding="utf-8")
     font = ImageFont.truetype(font_path, BITMAP_SIZE)
@@ -176,7 +181,7 @@ def main(font_path, emoji_test_path, licence_path, output):
         if ord(emoji.character) not in drawable:
             click.echo(f"Skipped: the font lacks U+{ord(emoji.character):04X} {emoji.name}.")
             continue
-        path = picture_path(emoji)
+        path = image_path(emoji)
         (output / path).parent.mkdir(parents=True, exist_ok=True)
         draw(emoji.character, font).save(output / path, optimize=True)
         counts[path.parts[0]] += 1
@@ -187,17 +192,17 @@ def main(font_path, emoji_test_path, licence_path, output):
     }
     readme = README.format(
         training_group=TRAINING_GROUP,
-        size=PICTURE_SIZE,
+        size=IMAGE_SIZE,
         bitmap_size=BITMAP_SIZE,
         unicode_version=re.search(r"^# Version: (\S+)", emoji_test, re.MULTILINE)[1],
         **counts,
         **facts,
     )
-    licence = read_licence(Path(licence_path).read_text(encoding="utf-8"))
-    licence = ATTRIBUTION.format(**facts) + licence
+    license_text = read_license(Path(license_path).read_text(encoding="utf-8"))
+    license_text = ATTRIBUTION.format(**facts) + license_text
     (output / "README.md").write_text(readme, encoding="utf-8", newline="\n")
-    (output / "LICENSE-OFL.txt").write_text(licence, encoding="utf-8", newline="\n")
-    click.echo(f"Drew {counts['emojis']} + {counts['more_emojis']} pictures into {output}.")
+    (output / "LICENSE-OFL.txt").write_text(license_text, encoding="utf-8", newline="\n")
+    click.echo(f"Drew {counts['emojis']} + {counts['more_emojis']} images into {output}.")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""Train every shipped configuration and write the README's table of them.
+"""Train every shipped configuration, and write the READMEs' table of the results.
 
     python tools/train_variants.py                 all of them: about an hour on two cores
     python tools/train_variants.py basic deep      some of them; the other rows stay
 
-Writes docs/variants.json, for programs, and docs/variants.md, for people, after each training.
+After each training it writes docs/variants.json, for programs, and docs/variants.md, for people.
 The models go to output/variants/<name>/.
 """
 
@@ -41,12 +41,12 @@ MSE, training / held out | KL | active units | distance / spread |
 
 
 def as_markdown(rows):
-    """The table for people.
+    """Write the table for people.
 
     Parameters
     ----------
     rows : dict of str to dict
-        Metrics by the configuration's name.
+        The metrics by the configuration's name.
 
     Returns
     -------
@@ -69,12 +69,12 @@ def as_markdown(rows):
 
 
 def main(names):
-    """Train configurations by name, and write the table after each.
+    """Train configurations by name, and write the table after each training.
 
     Parameters
     ----------
     names : list of str
-        Keys of `VARIANTS`; an empty list means all.
+        Keys of `VARIANTS`. An empty list means all.
     """
     for name in names or VARIANTS:
         print(name, flush=True)

@@ -1,5 +1,6 @@
-"""The exercises: every check accepts the solution, and says what is wrong with anything else."""
+"""Every check accepts the solution of its exercise, and says what is wrong with other answers."""
 
+import inspect
 import re
 
 import numpy as np
@@ -10,7 +11,7 @@ import vae_nb
 from vae_nb import exercises
 from vae_nb.exercises import checker
 
-# The one place to fill in; everything around it is the same in an exercise and its solution.
+# The place to fill in. Everything around it is the same in an exercise and its solution.
 PLACE = re.compile(
     r"(?<=# --- your code ---\n).*?(?=^[ ]*# --- end of your code ---$)", re.S | re.M
 )
@@ -21,13 +22,13 @@ every_solution = pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: pat
 
 
 def number(cell):
-    """Which exercise a cell asks about: its last line is the check."""
+    """Return the number of the exercise in a cell, whose last line is the check."""
     (found,) = CALL.findall(cell.source)
     return found
 
 
 def verdict(cell):
-    """What the executed cell showed at its end."""
+    """Return the verdict that an executed cell shows."""
     return cell.outputs[-1].data["text/plain"]
 
 
@@ -69,7 +70,7 @@ def test_a_solution_is_the_exercise_with_its_place_filled_in(path):
 
 @every_solution
 def test_every_check_accepts_its_solution(path):
-    """These outputs are what running the cells gives: nbval compares them."""
+    """nbval checks that running the cells gives these outputs."""
     for cell in tagged(path, "solution"):
         assert verdict(cell).startswith(f"Exercise {number(cell)}: right.")
 
@@ -87,15 +88,19 @@ def test_every_check_rejects_two_plausible_wrong_answers_in_different_words(path
 
 @pytest.mark.parametrize("exercise", sorted(checker.CHECKS))
 def test_nonsense_is_answered_in_a_sentence(exercise):
-    """Whatever is handed in, a check does not fall over."""
-    import inspect
-
     count = len(inspect.signature(checker.CHECKS[exercise]).parameters)
-    for nonsense in (
-        *(None, ..., "text", -1, np.nan, [], np.zeros((2, 3)), {}, object()),
-        *(lambda *_: None, lambda *_: ..., lambda *_: "text", lambda *_: np.nan, lambda: 1),
-        *(lambda *_: (1, 2, 3), lambda *_: np.zeros(0), lambda *_: 1 / 0),
-    ):
+    values = [None, ..., "text", -1, np.nan, [], np.zeros((2, 3)), {}, object()]
+    functions = [
+        lambda *_: None,
+        lambda *_: ...,
+        lambda *_: "text",
+        lambda *_: np.nan,
+        lambda *_: (1, 2, 3),
+        lambda *_: np.zeros(0),
+        lambda *_: 1 / 0,
+        lambda: 1,
+    ]
+    for nonsense in values + functions:
         result = exercises.check(exercise, *[nonsense] * count)
         assert result.status in (checker.WRONG, checker.UNSOLVED), nonsense
         assert repr(result).startswith(f"Exercise {exercise}: not ")
@@ -104,27 +109,27 @@ def test_nonsense_is_answered_in_a_sentence(exercise):
 def test_an_unknown_exercise_and_a_wrong_number_of_answers_are_errors():
     with pytest.raises(vae_nb.VaeNbError, match=r"no exercise '11\.1'; there are 01\.1"):
         exercises.check("11.1", 1)
-    with pytest.raises(vae_nb.VaeNbError, match="takes 1 answers"):
+    with pytest.raises(vae_nb.VaeNbError, match=r"takes 1 answer \(function\), not 7"):
         exercises.check("01.1", 1, 2, 3, 4, 5, 6, 7)
 
 
 def test_numbers_that_differ_are_named():
-    with pytest.raises(checker.Complaint, match=r"Yours is 3 at position \(0, 1\), and 2 is"):
+    with pytest.raises(checker.Complaint, match=r"Yours is 3 at position \(0, 1\), but 2 is"):
         checker.expect([[1, 3]], [[1, 2]], "Yours")
-    with pytest.raises(checker.Complaint, match=r"shape \(2,\), and \(1, 2\) is needed"):
+    with pytest.raises(checker.Complaint, match=r"shape \(2,\), but \(1, 2\) is needed"):
         checker.expect([1, 2], [[1, 2]], "Yours")
     with pytest.raises(checker.Complaint, match="the sign"):
         checker.expect(-2.0, 2.0, "Yours", [(-2.0, "Look at the sign.")])
     with pytest.raises(checker.Complaint, match="should be numbers, not 'text'"):
         checker.expect("text", 2.0, "Yours")
-    with pytest.raises(checker.Complaint, match="Yours is nan, and 2 is right"):
+    with pytest.raises(checker.Complaint, match="Yours is nan, but 2 is right"):
         checker.expect(np.nan, 2.0, "Yours")
-    with pytest.raises(checker.Complaint, match=r"Yours is 1\.00002, and 1\.00001 is right"):
+    with pytest.raises(checker.Complaint, match=r"Yours is 1\.00002, but 1\.00001 is right"):
         checker.expect(1.00002, 1.00001, "Yours")  # as many digits as it takes
 
 
-def test_a_mixture_of_single_pictures_is_not_one_of_labels():
-    """Draws of the pictures' own posteriors have the right moments, and are copies."""
+def test_a_mixture_of_single_images_is_not_one_of_labels():
+    """Draws from the images' own posteriors have the right moments, but they are copies."""
 
     def copies(mean, log_variance, labels, count, rng):
         chosen = rng.integers(len(mean), size=count)
@@ -136,41 +141,48 @@ def test_a_mixture_of_single_pictures_is_not_one_of_labels():
 
 @pytest.fixture
 def page():
-    """The solution of exercise 09.4: its names and what they are."""
+    """Return what the solution of exercise 09.4 defines, by name."""
     if not SOLUTIONS:
         pytest.skip("this copy of the project has no solutions")
     (path,) = [path for path in SOLUTIONS if path.name.startswith("09")]
     source = tagged(path, "solution")[-1].source
     names = {}
-    exec(CALL.split(source)[0], names)  # all of it but the check
+    exec(CALL.split(source)[0], names)  # all but the check
     return names
 
 
 def check_page(page, **changed):
+    """Check the solution of exercise 09.4 with some of its parts changed."""
     parts = {name: page[name] for name in ("initialize", "loss_and_gradients", "Adam", "train")}
-    return exercises.check("09.4", *(parts | changed).values())
+    parts |= changed
+    return exercises.check("09.4", *parts.values())
 
 
 @pytest.mark.parametrize("size", [0.03, 0.1, 0.3])
-def test_09_4_leaves_the_size_of_the_start_to_the_reader(page, size):
-    start = page["initialize"]
+def test_09_4_leaves_the_size_of_the_initialization_to_the_student(page, size):
+    solution = page["initialize"]
 
     def initialize(rng, pixels, hidden, latent):
-        arrays = start(rng, pixels, hidden, latent)
-        return {n: size * rng.standard_normal(a.shape) * (a.ndim > 1) for n, a in arrays.items()}
+        arrays = solution(rng, pixels, hidden, latent)
+        for name, array in arrays.items():
+            if name.endswith("weights"):
+                arrays[name] = size * rng.standard_normal(array.shape)
+            else:
+                arrays[name] = np.zeros(array.shape)
+        return arrays
 
     page["initialize"] = initialize  # train calls it, too
     assert check_page(page, initialize=initialize).status == checker.RIGHT
 
 
-def test_09_4_says_how_far_a_reader_is(page):
+def test_09_4_says_how_far_a_student_is(page):
     class Empty:
         def __init__(self, parameters): ...
 
         def update(self, gradients, learning_rate): ...
 
-    far = "Right so far: initialize, loss_and_gradients."
-    assert check_page(page, Adam=Empty).message == f"{far} Next: Adam."
+    so_far = "Right so far: initialize, loss_and_gradients."
+    assert check_page(page, Adam=Empty).message == f"{so_far} Next: Adam."
 
     def fails(*_):
         return {}["x"]

@@ -1,4 +1,4 @@
-"""What the notebooks' text refers to exists: files, notebooks, sections, exercises, pictures."""
+"""All that the notebooks' text refers to exists: files, notebooks, sections, exercises, images."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ from urllib.parse import unquote
 import pytest
 from conftest import ROOT
 from notebook_code import NOTEBOOKS, SOLUTIONS, read
-from test_notebooks import PICTURES
+from test_notebooks import IMAGES
 
 NUMBERS = {path.name[:2]: path for path in NOTEBOOKS}
 
@@ -24,8 +24,8 @@ ELSEWHERE = re.compile(
     rf"|\b[Ss]ections? (?P<second>{COUNT}) of notebook (?P<after>\d\d)"
 )
 SECTION = re.compile(rf"\b[Ss]ections? ({COUNT})")
-# A paper's section follows its year, "(2014)", with its title between at most; a paragraph of
-# sources refers to nothing else.
+# A section of a paper follows the paper's year, as in "(2014), section 2", sometimes with the title
+# in between. A paragraph of sources mentions only sections of papers.
 SOURCES = re.compile(r"^(\*\*)?Sources?\b", re.M)
 CITED = re.compile(r"\(?(19|20)\d\d\)?[^\n]*$")
 
@@ -35,7 +35,7 @@ every_notebook = pytest.mark.parametrize(
 
 
 def texts(path):
-    """The source of each text cell, without its code."""
+    """Return the source of each text cell, without its code blocks."""
     return [
         re.sub(r"^```.*?^```", "", cell.source, flags=re.M | re.S)
         for cell in read(path).cells
@@ -44,7 +44,7 @@ def texts(path):
 
 
 def sections(path):
-    """The numbers of a notebook's headings "## 3 · …"."""
+    """Return the numbers of a notebook's headings, such as "## 3 · …"."""
     return [int(number) for text in texts(path) for number in HEADING.findall(text)]
 
 
@@ -53,14 +53,14 @@ def numbers(text, pattern=r"\d+"):
 
 
 def is_cited(text, start):
-    """Whether a mention of a section belongs to a paper: the sentences before it name a year."""
+    """Say whether a section belongs to a paper: the text before it names a year."""
     paragraph = text[text.rfind("\n", 0, start) + 1 : start]
     if SOURCES.match(paragraph):
         return True
-    if paragraph.lstrip().startswith("|"):  # of a table's row, the cell
+    if paragraph.lstrip().startswith("|"):  # a row of a table: take the cell
         paragraph = paragraph[paragraph.rfind("|") + 1 :]
-    # "Kingma & Welling (2014), *Auto-Encoding …*, section 2.4": no sentence ends in between but
-    # one within a title.
+    # In "Kingma & Welling (2014), *Auto-Encoding …*, section 2.4" no sentence ends in between,
+    # except within a title.
     sentence = re.split(r"(?<=[^A-Z][a-z)])[.:;?!]\s", paragraph)[-1]
     return bool(CITED.search(sentence))
 
@@ -90,7 +90,7 @@ def test_notebooks_mentioned_exist(path):
 
 @every_notebook
 def test_sections_mentioned_exist(path):
-    """A solution's sections are those of its notebook."""
+    """A solution refers to the sections of its notebook."""
     own = sections(NUMBERS[path.name[:2]])
     for text in texts(path):
         rest = text
@@ -98,7 +98,7 @@ def test_sections_mentioned_exist(path):
             there = NUMBERS[found["before"] or found["after"]]
             for number in numbers(found["first"] or found["second"]):
                 assert int(number) in sections(there), found[0]
-            # Of the same length, so that what comes after stays where it is.
+            # The replacement has the same length, so that the text after it keeps its place.
             rest = rest.replace(found[0], "#" * len(found[0]))
         for found in SECTION.finditer(rest):
             if not is_cited(rest, found.start()):
@@ -121,8 +121,8 @@ def test_exercises_mentioned_exist(path):
 
 
 @every_notebook
-def test_pictures_mentioned_are_written_by_the_series(path):
-    written = {name for names in PICTURES.values() for name in names}
+def test_images_mentioned_are_written_by_the_series(path):
+    written = {name for names in IMAGES.values() for name in names}
     for text in texts(path):
         for name in FILE_NAME.findall(text):
             assert name in written, name
@@ -147,7 +147,7 @@ def test_a_paper_s_section_is_told_from_the_notebook_s(text, cited):
 
 
 def test_the_series_has_every_kind_of_reference():
-    """The patterns find what they are for."""
+    """Each pattern finds something."""
     everything = "\n".join(text for path in NOTEBOOKS for text in texts(path))
     for pattern in (LINK, NOTEBOOK, FILE_NAME, SECTION):
         assert pattern.search(everything), pattern.pattern

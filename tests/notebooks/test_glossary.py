@@ -1,4 +1,4 @@
-"""The glossary: in order, in two languages, and each term where it is said to be."""
+"""The glossary is sorted and complete, and each term is in the notebook that it names."""
 
 import re
 
@@ -9,11 +9,11 @@ from notebook_code import read
 PATH = ROOT / "docs" / "glossary.md"
 ROW = re.compile(r"\| (.+?) \| (.*?) \| (.*?) \| \[(\d\d)\]\((\S+)\) \|")
 LINES = [line for line in PATH.read_text(encoding="utf-8").splitlines() if line[:2] == "| "]
-ROWS = [ROW.fullmatch(line) for line in LINES[1:]]  # the first one is the heading
+ROWS = [ROW.fullmatch(line) for line in LINES[1:]]  # the first line is the heading
 
 
 def prose(path):
-    """A notebook's text, in one line and without its emphasis."""
+    """Return a notebook's text in one line, without emphasis."""
     cells = [cell.source for cell in read(path).cells if cell.cell_type == "markdown"]
     return " ".join(" ".join(cells).replace("*", "").split())
 

@@ -1,4 +1,4 @@
-"""The notebooks' functions, pulled out of them, do what `vae_nb` does, on random inputs."""
+"""The functions that the notebooks define do what `vae_nb` does, on random inputs."""
 
 import ast
 import itertools
@@ -14,7 +14,7 @@ import vae_nb
 from vae_nb.core.model import layer_shapes
 from vae_nb.data.config import LayerConfig, ModelConfig
 from vae_nb.exercises import notebook_07
-from vae_nb.show.controls import Picture
+from vae_nb.show.controls import ImageView
 
 SEEDS = range(3)
 
@@ -24,9 +24,9 @@ every_seed = pytest.mark.parametrize("seed", SEEDS)
 # --- 01 · Load the emojis ---
 
 
-def saved_and_loaded(picture, folder, height, width, channels):
-    """What `vae_nb.load_images` makes of a picture."""
-    Image.fromarray(picture).save(folder / "picture.png")
+def saved_and_loaded(pixels, folder, height, width, channels):
+    """Save an image, and return the pixels that `vae_nb.load_images` makes of it."""
+    Image.fromarray(pixels).save(folder / "image.png")
     data = {"input_dir": str(folder), "input_size": [height, width], "channels": channels}
     overrides = {f"data.{key}": value for key, value in data.items()}
     return vae_nb.load_images(vae_nb.load_config("config.json", overrides).data).pixels[0]
@@ -40,7 +40,7 @@ def random_image_set(rng, count=60):
 
 @every_seed
 @pytest.mark.parametrize("channels", [1, 3])
-def test_01_a_picture_by_hand(seed, channels, tmp_path):
+def test_01_an_image_by_hand(seed, channels, tmp_path):
     rng = np.random.default_rng(seed)
     by_hand = functions_of("01")
     for _ in range(5):
@@ -51,7 +51,7 @@ def test_01_a_picture_by_hand(seed, channels, tmp_path):
         np.testing.assert_array_equal(fitted, loaded)
 
 
-def test_01_every_colour_at_every_opacity(tmp_path):
+def test_01_every_color_at_every_opacity(tmp_path):
     rgba = np.zeros((256, 256, 4), np.uint8)
     rgba[..., :3] = np.arange(256)[:, None, None]
     rgba[..., 3] = np.arange(256)
@@ -74,18 +74,18 @@ def test_01_split(seed, share):
 def test_01_batches(seed, batch_size):
     image_set = random_image_set(np.random.default_rng(seed))
     by_hand = functions_of("01")["batches_by_hand"]
-    mine = list(by_hand(image_set, batch_size, np.random.default_rng(seed)))
-    theirs = list(image_set.batches(batch_size, np.random.default_rng(seed)))
-    assert len(mine) == len(theirs)
-    for one, other in zip(mine, theirs, strict=True):
-        np.testing.assert_array_equal(one, other)
+    batches = list(by_hand(image_set, batch_size, np.random.default_rng(seed)))
+    module_batches = list(image_set.batches(batch_size, np.random.default_rng(seed)))
+    assert len(batches) == len(module_batches)
+    for batch, module_batch in zip(batches, module_batches, strict=True):
+        np.testing.assert_array_equal(batch, module_batch)
 
 
 # --- 02 · Build a VAE from NumPy ---
 
 
 def activations_of_02():
-    """The table `activations` of notebook 02: an assignment, made of the notebook's functions."""
+    """Return the table `activations` that notebook 02 assigns."""
     (path,) = [path for path in NOTEBOOKS if path.name.startswith("02")]
     (table,) = [
         node.value
@@ -103,9 +103,9 @@ def test_02_activations(seed):
     by_hand = activations_of_02()
     assert by_hand.keys() == vae_nb.ACTIVATIONS.keys()
     for name, (function, derivative) in by_hand.items():
-        theirs = vae_nb.ACTIVATIONS[name]
-        np.testing.assert_allclose(function(a), theirs.function(a), err_msg=name)
-        slope = theirs.derivative(a, theirs.function(a))
+        by_module = vae_nb.ACTIVATIONS[name]
+        np.testing.assert_allclose(function(a), by_module.function(a), err_msg=name)
+        slope = by_module.derivative(a, by_module.function(a))
         np.testing.assert_allclose(derivative(a), slope, rtol=1e-6, atol=1e-12, err_msg=name)
 
 
@@ -134,13 +134,13 @@ def test_02_dense_layer(seed, name):
     found = by_hand["dense_backward"](x, weights, pre_activation, output_gradient, derivative)
     x_gradient = layer.backward(output_gradient)
     expected = layer.weights_gradient, layer.biases_gradient, x_gradient
-    for ours, theirs in zip(found, expected, strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
+    for by_hand_part, by_module_part in zip(found, expected, strict=True):
+        np.testing.assert_allclose(by_hand_part, by_module_part, rtol=1e-9, atol=1e-12)
 
 
 @every_seed
 def test_02_encoder_and_decoder(seed):
-    """Every activation, biases that are not zero, and log-variances beyond their bound."""
+    """With every activation, biases that are not zero, and log-variances beyond their bound."""
     rng = np.random.default_rng(seed)
     layers = tuple(LayerConfig(5, name) for name in vae_nb.ACTIVATIONS)
     model = ModelConfig(latent_dim=3, encoder_layers=layers, decoder_layers=layers[::-1])
@@ -156,8 +156,8 @@ def test_02_encoder_and_decoder(seed):
     mean, log_variance = by_hand["encode"](x, parameters, vae.mean_image)
     assert log_variance.min() == -30
     assert log_variance.max() == 30
-    for ours, theirs in zip((mean, log_variance), vae.encode(x), strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
+    for by_hand_part, by_module_part in zip((mean, log_variance), vae.encode(x), strict=True):
+        np.testing.assert_allclose(by_hand_part, by_module_part, rtol=1e-9, atol=1e-12)
     logits = by_hand["decode_logits"](z, parameters)
     np.testing.assert_allclose(logits, vae.decode_logits(z), rtol=1e-9, atol=1e-12)
 
@@ -194,14 +194,16 @@ def test_03_terms_of_the_loss(seed):
 
 def test_03_activations_are_those_of_the_module():
     a = np.random.default_rng(0).normal(0, 2, (4, 5))
-    for name, theirs in vae_nb.ACTIVATIONS.items():
-        value, derivative = functions_of("03")["activation"](name, a)
-        np.testing.assert_allclose(value, theirs.function(a), atol=1e-15)
-        np.testing.assert_allclose(derivative, theirs.derivative(a, theirs.function(a)), atol=1e-15)
+    by_hand = functions_of("03")["activation"]
+    for name, by_module in vae_nb.ACTIVATIONS.items():
+        value, derivative = by_hand(name, a)
+        np.testing.assert_allclose(value, by_module.function(a), atol=1e-15)
+        slope = by_module.derivative(a, by_module.function(a))
+        np.testing.assert_allclose(derivative, slope, atol=1e-15)
 
 
 @every_seed
-def test_03_judges(seed):
+def test_03_gradient_checking(seed):
     by_hand = functions_of("03")
     array, other = np.random.default_rng(seed).normal(size=(2, 3, 4))
 
@@ -217,11 +219,11 @@ def test_03_judges(seed):
 @every_seed
 @pytest.mark.parametrize("activation", sorted(vae_nb.ACTIVATIONS))
 def test_03_loss_and_every_gradient(seed, activation):
-    """In float64, biases not zero, one log-variance outside the bound."""
+    """In float64, with biases that are not zero, and one log-variance outside the bound."""
     bound = vae_nb.core.model.LOG_VARIANCE_BOUND
     by_hand = functions_of("03", LOG_VARIANCE_BOUND=bound)["loss_and_gradients"]
-    layers, latent = [(4, activation), (4, "tanh")], 3
-    vae, x, noise = random_problem(layers, layers, latent, seed=seed)
+    layers = [(4, activation), (4, "tanh")]
+    vae, x, noise = random_problem(layers, layers, latent_dim=3, seed=seed)
     for outside in (False, True):
         if outside:
             vae.log_variance_head.weights[:, 0] = 0
@@ -229,9 +231,9 @@ def test_03_loss_and_every_gradient(seed, activation):
         loss, z, gradients = by_hand(vae, x, noise, 0.7)
         np.testing.assert_allclose(loss, vae.loss_and_gradients(x, noise, 0.7).total)
         np.testing.assert_allclose(z, vae_nb.reparameterize(*vae.encode(x), noise))
-        theirs = vae.named_gradients()
-        assert gradients.keys() == theirs.keys()
-        for name, gradient in theirs.items():
+        by_module = vae.named_gradients()
+        assert gradients.keys() == by_module.keys()
+        for name, gradient in by_module.items():
             np.testing.assert_allclose(
                 gradients[name], gradient, rtol=1e-9, atol=1e-12, err_msg=name
             )
@@ -241,7 +243,7 @@ def test_03_loss_and_every_gradient(seed, activation):
 
 
 def textbook_walk(name, parameters, gradients, rates, settings):
-    """The parameters after some steps with the notebook's optimiser and with the module's."""
+    """Return the notebook's optimizer and the module's, both after some steps."""
     by_hand = functions_of("04", EPOCHS=20)[f"Textbook{name}"](parameters.copy(), **settings)
     module = getattr(vae_nb, name)(parameters.copy(), **settings)
     for gradient, rate in zip(gradients, rates, strict=True):
@@ -279,13 +281,13 @@ def test_04_the_valleys_rules_are_the_modules(rule, seed):
     start, rate = rng.normal(size=2), rng.uniform(0.001, 0.1)
     parameters = start.copy()
     optimizer = {"momentum": vae_nb.SGD, "adam": vae_nb.Adam}[rule](parameters)
-    take = functions_of("04", EPOCHS=20)[rule](rate)
-    place = start.copy()
+    step = functions_of("04", EPOCHS=20)[rule](rate)
+    position = start.copy()
     for t in range(1, 31):
         gradient = rng.normal(size=2)
-        place = place - take(gradient, t)
+        position = position - step(gradient, t)
         optimizer.update(gradient, rate)
-    np.testing.assert_allclose(place, parameters, rtol=1e-9)
+    np.testing.assert_allclose(position, parameters, rtol=1e-9)
 
 
 @every_seed
@@ -299,50 +301,52 @@ def test_04_schedules_and_clipping(seed):
             "training.kl_warmup": float(rng.choice([0, rng.uniform()])),
             "training.kl_weight": float(rng.uniform(0.1, 10)),
         }
-        training = vae_nb.load_config(None, overrides).training
+        training_config = vae_nb.load_config(None, overrides).training
         total_steps = int(rng.integers(1, 1000))
         for step in range(0, total_steps, 7):
             for name in ("learning_rate", "kl_weight"):
-                found = functions[f"{name}_by_hand"](step, total_steps, training)
-                expected = getattr(vae_nb, f"{name}_at")(step, total_steps, training)
+                found = functions[f"{name}_by_hand"](step, total_steps, training_config)
+                expected = getattr(vae_nb, f"{name}_at")(step, total_steps, training_config)
                 assert found == pytest.approx(expected)
     for norm, clip_norm in rng.uniform(0.1, 10, (20, 2)):
         assert functions["clip_by_hand"](norm, clip_norm) == vae_nb.clip_scale(norm, clip_norm)
 
 
-def discs_and_config(**training):
-    """The notebook's toy: its pictures, a configuration, and a new network for it."""
+def discs_and_config(**training_values):
+    """Return a training configuration, the notebook's toy images, split, and a new VAE for them."""
     config = vae_nb.load_config(
         None,
         {
             "data.input_size": [12, 12],
             "model.latent_dim": 2,
             "model.encoder_layers": [{"units": 5, "activation": "relu"}],
-            **{f"training.{key}": value for key, value in training.items()},
+            **{f"training.{key}": value for key, value in training_values.items()},
         },
     )
-    sets = functions_of("04", EPOCHS=20)["discs"](12, seed=training["seed"]).split(0.25, seed=0)
-    weights = vae_nb.random_stream(training["seed"], "weights")
+    seed = training_values["seed"]
+    sets = functions_of("04", EPOCHS=20)["discs"](12, seed=seed).split(0.25, seed=0)
+    weights = vae_nb.random_stream(seed, "weights")
     return config.training, sets, vae_nb.VAE(config.model, (12, 12, 3), weights)
 
 
 @pytest.mark.parametrize("seed", range(10))
 def test_04_best_epoch(seed, monkeypatch):
-    """Random held-out totals, with many that are equal, and a KL warm-up."""
+    """With random held-out totals, of which many are equal, and a KL warm-up."""
     rng = np.random.default_rng(seed)
-    training, sets, vae = discs_and_config(
+    training_config, sets, vae = discs_and_config(
         epochs=15,
         early_stopping_patience=int(rng.integers(1, 5)),
         kl_warmup=float(rng.choice([0, rng.uniform(0, 0.6)])),
         seed=seed,
     )
     totals = rng.integers(400, 410, 15).astype(float)
-    left = iter(totals)
-    monkeypatch.setattr("vae_nb.core.training.negative_elbo", lambda *_: (next(left), 0.0))
-    history = vae_nb.train(vae, *sets, training, progress=False)
-    weights = [*history["kl_weight"], *[training.kl_weight] * (15 - len(history))]
+    remaining = iter(totals)
+    monkeypatch.setattr("vae_nb.core.training.negative_elbo", lambda *_: (next(remaining), 0.0))
+    history = vae_nb.train(vae, *sets, training_config, progress=False)
+    kl_weight = training_config.kl_weight
+    weights = [*history["kl_weight"], *[kl_weight] * (15 - len(history))]
     found = functions_of("04", EPOCHS=20)["best_epoch_by_hand"](
-        totals, weights, training.kl_weight, training.early_stopping_patience
+        totals, weights, kl_weight, training_config.early_stopping_patience
     )
     assert found == (history.saved_epoch, len(history))
 
@@ -351,12 +355,12 @@ def test_04_best_epoch(seed, monkeypatch):
 @pytest.mark.parametrize("clip_norm", [None, 3.0])
 def test_04_training_loop(clip_norm, seed):
     settings = {"epochs": 4, "gradient_clip_norm": clip_norm, "seed": seed}
-    training, sets, module = discs_and_config(**settings)
-    history = vae_nb.train(module, *sets, training, batch_size=4, progress=False)
+    training_config, sets, module = discs_and_config(**settings)
+    history = vae_nb.train(module, *sets, training_config, batch_size=4, progress=False)
     _, _, vae = discs_and_config(**settings)
     by_hand = functions_of("04", EPOCHS=20)["train_by_hand"]
     with vae_nb.worker_threads():
-        totals = by_hand(vae, sets[0], training, batch_size=4)
+        totals = by_hand(vae, sets[0], training_config, batch_size=4)
     assert np.array_equal(totals, history["train_total"])
     vae.reorder_latent(np.argsort(-vae_nb.kl_per_dimension(vae, sets[0]), kind="stable"))
     assert np.array_equal(vae.parameters, module.parameters)
@@ -364,16 +368,15 @@ def test_04_training_loop(clip_norm, seed):
 
 @every_seed
 def test_04_the_film_keeps_first_and_last_and_changes_no_bit(seed):
-    training, sets, watched = discs_and_config(epochs=30, seed=seed)
-    film = functions_of("04", EPOCHS=20)["Film"](
-        sets[0].as_float(), 100, most=6
-    )  # it would go on to 100
-    vae_nb.train(watched, *sets, training, on_epoch_end=film, progress=False)
+    training_config, sets, watched = discs_and_config(epochs=30, seed=seed)
+    # Made for 100 epochs, but the training ends after 30.
+    film = functions_of("04", EPOCHS=20)["Film"](sets[0].as_float(), 100, most=6)
+    vae_nb.train(watched, *sets, training_config, on_epoch_end=film, progress=False)
     _, _, vae = discs_and_config(epochs=30, seed=seed)
-    vae_nb.train(vae, *sets, training, progress=False)
+    vae_nb.train(vae, *sets, training_config, progress=False)
     assert np.array_equal(watched.parameters, vae.parameters)
     assert list(film.pictures) == [1, 3, 6, 16, 30]
-    assert all(pictures.dtype == np.uint8 for pictures in film.pictures.values())
+    assert all(images.dtype == np.uint8 for images in film.pictures.values())
     np.testing.assert_allclose(film.pictures[30], 255 * vae.reconstruct(film.x), atol=0.51)
 
 
@@ -408,7 +411,7 @@ def test_05_linear_autoencoder_keeps_the_principal_components_of_06(seed, dimens
 
 
 class EncodesTo:
-    """A VAE that has encoded already: its pictures are their posteriors' parameters."""
+    """Stands for a VAE; its images already are the parameters of their posteriors."""
 
     dtype = np.dtype(np.float64)
 
@@ -417,7 +420,7 @@ class EncodesTo:
 
 
 class Posteriors:
-    """An image set of such pictures."""
+    """An image set of such images."""
 
     def __init__(self, mean, log_variance):
         self.x = np.concatenate([mean, log_variance], axis=1)
@@ -430,11 +433,12 @@ class Posteriors:
 
 
 def posteriors(seed, images=300, latent=4):
-    """Means and log-variances, one dimension of them not in use."""
+    """Make means and log-variances, of which the last dimension is not in use."""
     rng = np.random.default_rng(seed)
     mean = rng.normal(size=(images, latent)) @ rng.normal(size=(latent, latent))
     log_variance = rng.normal(size=(images, latent)) - 1
-    mean[:, -1], log_variance[:, -1] = 0.05 * mean[:, -1], 0
+    mean[:, -1] *= 0.05
+    log_variance[:, -1] = 0
     return mean, log_variance
 
 
@@ -457,7 +461,7 @@ def test_06_distances(seed):
 
 
 @every_seed
-def test_06_rank_correlation_and_shared_neighbours(seed):
+def test_06_rank_correlation_and_shared_neighbors(seed):
     functions = functions_of("06")
     a, b = np.random.default_rng(seed).normal(size=(2, 30))
     ranks = [[np.sum(values < value) for value in values] for values in (a, b)]
@@ -467,8 +471,8 @@ def test_06_rank_correlation_and_shared_neighbours(seed):
     assert functions["rank_correlation"](a[:2], b[:2]) is None
 
     tables = [functions["distances"](posteriors(seed + k, images=20)[0]) for k in range(2)]
-    near = [[set(np.argsort(row)[:5]) for row in table] for table in tables]
-    share = np.mean([len(x & y) / 5 for x, y in zip(*near, strict=True)])
+    first, second = ([set(np.argsort(row)[:5]) for row in table] for table in tables)
+    share = np.mean([len(a & b) / 5 for a, b in zip(first, second, strict=True)])
     np.testing.assert_allclose(functions["shared_neighbours"](*tables, 5), share)
 
 
@@ -494,7 +498,7 @@ def test_06_kl_and_aggregate_posterior(seed):
 
 
 def test_06_active_units_by_hand():
-    """What notebook 06 computes in a cell, on dimensions in use and not."""
+    """Notebook 06 computes the variances of the means in a cell; here, one is below 0.01."""
     mean, log_variance = posteriors(0)
     mean[:, -1] = np.where(np.arange(len(mean)) % 2, 0.09, -0.09)  # a variance of 0.0081
     found = vae_nb.active_units(EncodesTo(), Posteriors(mean, log_variance))
@@ -503,13 +507,13 @@ def test_06_active_units_by_hand():
 
 
 def test_06_information():
-    """ln n for posteriors far apart, nothing for posteriors that are the same."""
+    """It is ln n for posteriors far apart, and 0 for equal posteriors."""
     information = functions_of("06")["information"]
     far, same = 1000.0 * np.eye(8), np.zeros((8, 8))
     rng = np.random.default_rng(0)
     np.testing.assert_allclose(information(far, same, rng), np.log(8))
     np.testing.assert_allclose(information(same, same, rng), 0, atol=1e-12)
-    half = np.repeat(far[:2], 4, axis=0)  # two places, four pictures at each
+    half = np.repeat(far[:2], 4, axis=0)  # two places, four images at each
     np.testing.assert_allclose(information(half, same, rng), np.log(2))
 
 
@@ -526,7 +530,7 @@ def test_06_tidied():
 
 
 def laboratory_07(last_activation="cosh"):
-    """The notebook's functions, and a small VAE of its laboratory in float64, with its pictures."""
+    """Return the notebook's functions, a small float64 VAE of its laboratory, images and z."""
     layers = [{"units": 12, "activation": "relu"}, {"units": 6, "activation": "relu"}]
     functions = functions_of("07", LABELS=["heart"], LAYERS=layers, lab_train=None)
     config = functions["laboratory"](last_activation, latent_dim=3)
@@ -546,7 +550,7 @@ def test_07_gradient_at_z():
     np.testing.assert_allclose(by_hand.ravel(), numeric, rtol=1e-6, atol=1e-8)
 
 
-def test_07_the_historic_start_kills_the_gradient_and_no_other_does():
+def test_07_only_the_historic_initialization_kills_the_gradient():
     functions, vae, x, z = laboratory_07()
     gradient = functions["gradient_at_z"]
     passed = np.linalg.norm(gradient(vae, x, z))
@@ -554,7 +558,7 @@ def test_07_the_historic_start_kills_the_gradient_and_no_other_does():
     functions["start_at_zero"](vae)
     assert 0 < np.linalg.norm(gradient(vae, x, z)) < passed / 1000
     np.testing.assert_array_equal(vae.layers["encoder_1"].weights, encoder)
-    vae.layers["decoder_2"].biases[:] = 1  # the cure: there the layer has a slope
+    vae.layers["decoder_2"].biases[:] = 1  # there the layer has a slope
     assert np.linalg.norm(gradient(vae, x, z)) > passed / 1000
 
 
@@ -586,28 +590,33 @@ def test_07_measure(seed):
 
 
 def test_07_evidence_is_what_the_exercise_asks_for():
-    """The procedure on the recorded courses, by the notebook's numbers: every illness is found."""
+    """On the recorded runs, the procedure finds every illness from the notebook's numbers."""
     evidence = functions_of("07", lab_train=None)["evidence"]
-    for illness in notebook_07.COURSES:
-        row = evidence(*notebook_07.course(illness))
-        found = (
-            "collapsed" if row["KL"] < 0.1
-            else "unstable" if row["late jumps"]
-            else "KL weight too large" if row["KL"] < row["log n"]
-            else "overfitted" if row["held-out rise"] > 0.01 and row["training fell"]
-            else "healthy"
-        )  # fmt: skip
-        assert found == illness
+    for illness, run in notebook_07.RECORDED_RUNS.items():
+        assert diagnosis(evidence(*notebook_07.diagnosis_arguments(run))) == illness
+
+
+def diagnosis(row):
+    """Apply the notebook's procedure to the numbers of a run."""
+    if row["KL"] < 0.1:
+        return "collapsed"
+    if row["late jumps"]:
+        return "unstable"
+    if row["KL"] < row["log n"]:
+        return "KL weight too large"
+    if row["held-out rise"] > 0.01 and row["training fell"]:
+        return "overfitted"
+    return "healthy"
 
 
 # --- 08 · Traverse the latent space ---
 
 
 def some_sets(seed):
-    """Training and held-out pictures, and decoded ones; two training pictures are the same."""
+    """Return training and held-out images, and some decoded ones; two training images are equal."""
     pixels = np.random.default_rng(seed).integers(0, 256, (30, 4, 4, 1), np.uint8)
     pixels[1] = pixels[0]
-    names = tuple(f"picture {number}" for number in range(30))
+    names = tuple(f"image {number}" for number in range(30))
     images = vae_nb.ImageSet(pixels, names, ("a",) * 30)
     return images.select(slice(20)), images.select(slice(20, 25)), images.as_float(slice(25, 30))
 
@@ -616,14 +625,15 @@ def some_sets(seed):
 def test_08_distances_and_the_nearest(seed):
     functions = functions_of("08")
     train_set, validation_set, _ = some_sets(seed)
-    pictures, others = validation_set.as_float(), train_set.as_float()
-    expected = vae_nb.pixel_distances(others, others)
+    held_out = validation_set.as_float()
+    train = train_set.as_float()
+    expected = vae_nb.pixel_distances(train, train)
     assert expected[0, 1] == 0
-    np.testing.assert_allclose(functions["distances_between"](others, others), expected)
-    distance, which = functions["nearest"](pictures, others)
-    direct = np.linalg.norm(pictures[:, None] - others, axis=2)
+    np.testing.assert_allclose(functions["distances_between"](train, train), expected)
+    distance, position = functions["nearest"](held_out, train)
+    direct = np.linalg.norm(held_out[:, None] - train, axis=2)
     np.testing.assert_allclose(distance, direct.min(axis=1), rtol=1e-5)
-    np.testing.assert_array_equal(which, direct.argmin(axis=1))
+    np.testing.assert_array_equal(position, direct.argmin(axis=1))
 
 
 @every_seed
@@ -643,12 +653,12 @@ def test_08_the_three_measures_of_draws(seed):
 
 
 def test_08_the_coverage_of_draws_of_one_kind():
-    """Its expectation, by trying every order of two other real pictures and two samples."""
+    """Compare its expectation with all orders of two other real images and two samples."""
     expected_coverage = functions_of("08")["expected_coverage"]
     orders = set(itertools.permutations("rrss"))  # six, equally likely
-    for neighbours in (1, 2):
-        covered = np.mean(["s" in order[:neighbours] for order in orders])
-        np.testing.assert_allclose(expected_coverage(3, 2, neighbours), covered)
+    for neighbors in (1, 2):
+        covered = np.mean(["s" in order[:neighbors] for order in orders])
+        np.testing.assert_allclose(expected_coverage(3, 2, neighbors), covered)
 
 
 @every_seed
@@ -674,9 +684,9 @@ def test_08_straight_and_spherical_paths(seed):
     np.testing.assert_allclose(np.diff(lengths), (lengths[-1] - lengths[0]) / 6)
     units = arc / lengths[:, None]
     angles = np.arccos(np.sum(units[1:] * units[:-1], axis=1))
-    np.testing.assert_allclose(angles, angles[0])  # it turns at a constant speed,
-    assert np.linalg.matrix_rank(np.vstack([arc, a, b]), tol=1e-9) == 2  # and in one plane
-    for end in (2 * a, -a, 0 * a):  # no turn, or no unique one
+    np.testing.assert_allclose(angles, angles[0])  # the arc turns at a constant speed
+    assert np.linalg.matrix_rank(np.vstack([arc, a, b]), tol=1e-9) == 2  # in one plane
+    for end in (2 * a, -a, 0 * a):  # these need no turn, or have no unique one
         np.testing.assert_allclose(
             functions["spherical"](a, end, t), functions["straight"](a, end, t)
         )
@@ -686,7 +696,7 @@ def test_08_straight_and_spherical_paths(seed):
 
 
 def small_vae(rng, latent_dim=3, units=9, image_shape=(6, 5, 3), dtype=np.float64):
-    """One hidden layer on each side; every parameter random, the biases too."""
+    """Make a VAE of one hidden layer on each side, with random parameters, the biases too."""
     layers = [{"units": units, "activation": "relu"}]
     overrides = {"model.latent_dim": latent_dim, "model.encoder_layers": layers}
     vae = vae_nb.VAE(vae_nb.load_config(None, overrides).model, image_shape, dtype=dtype)
@@ -696,16 +706,16 @@ def small_vae(rng, latent_dim=3, units=9, image_shape=(6, 5, 3), dtype=np.float6
 
 @every_seed
 @pytest.mark.parametrize("channels", [1, 3])
-def test_09_a_latent_vector_becomes_the_explorer_s_picture(seed, channels):
+def test_09_a_latent_vector_becomes_the_explorer_s_image(seed, channels):
     rng = np.random.default_rng(seed)
     vae = small_vae(rng, image_shape=(6, 5, channels), dtype=np.float32)
     z = rng.standard_normal(3)
     cells = functions_of("09", run=SimpleNamespace(vae=vae))
     by_hand = cells["decode"](z)
-    by_module = Picture(192)
+    by_module = ImageView(192)
     by_module.show(vae.decode(z[None])[0].reshape(vae.image_shape), "")
     np.testing.assert_array_equal(by_hand, by_module.pixels)
-    # Enlarged a whole number of times, as the explorer's; in a PNG that keeps every pixel.
+    # Enlarged by a whole factor, as in the explorer, in a PNG that keeps every pixel.
     scale = int(by_module.scale)
     png = cells["as_png"](cells["enlarged"](by_hand))
     on_screen = cells["on_screen"](SimpleNamespace(value=png))
@@ -725,7 +735,7 @@ needs_solutions = pytest.mark.skipif(
 @needs_solutions
 @every_seed
 def test_09_the_page_s_loss_gradients_and_training(seed):
-    """The same losses and gradients, and the same parameters after steps of Adam."""
+    """The losses, the gradients and the parameters after steps of Adam are the same."""
     rng = np.random.default_rng(seed)
     page = functions_of("09", SOLUTIONS)
     latent_dim, units, batch = rng.integers(2, 9, 3)
@@ -748,7 +758,7 @@ def test_09_the_page_s_loss_gradients_and_training(seed):
 
 @needs_solutions
 def test_09_the_page_is_a_page_of_numpy_alone():
-    """At most 80 lines with code, and nothing imported but NumPy."""
+    """It has at most 80 lines of code, and imports only NumPy."""
     (path,) = [path for path in SOLUTIONS if path.name.startswith("09")]
     (source,) = [
         cell.source for cell in tagged(path, "solution") if "# Exercise 09.4" in cell.source
@@ -756,9 +766,10 @@ def test_09_the_page_is_a_page_of_numpy_alone():
     page = source.split("# --- your code ---")[1].split("# --- end of your code ---")[0]
     lines = [line.strip() for line in page.splitlines()]
     assert 40 <= sum(bool(line) and not line.startswith("#") for line in lines) <= 80
-    imported = [node for node in ast.walk(ast.parse(page)) if isinstance(node, ast.Import)]
-    assert [alias.name for node in imported for alias in node.names] == ["numpy"]
-    assert not any(isinstance(node, ast.ImportFrom) for node in ast.walk(ast.parse(page)))
+    nodes = list(ast.walk(ast.parse(page)))
+    imports = [node for node in nodes if isinstance(node, ast.Import)]
+    assert [alias.name for node in imports for alias in node.names] == ["numpy"]
+    assert not any(isinstance(node, ast.ImportFrom) for node in nodes)
 
 
 @needs_solutions
@@ -770,13 +781,14 @@ def test_09_the_page_starts_with_what_the_module_needs(seed):
     start = page["initialize"](rng, 90, 9, 3)
     shapes = {name: array.shape for name, array in vae.named_parameters().items()}
     assert {name: array.shape for name, array in start.items()} == shapes
-    np.testing.assert_array_equal(page["sigmoid"](x := rng.normal(0, 9, 50)), vae_nb.sigmoid(x))
+    x = rng.normal(0, 9, 50)
+    np.testing.assert_array_equal(page["sigmoid"](x), vae_nb.sigmoid(x))
 
 
 @needs_solutions
 @every_seed
 def test_09_the_wrong_page_differs_from_the_right_one_in_its_variance_alone(seed):
-    """Without noise the sample's width does not matter: the loss is the same."""
+    """Without noise, the width of the samples does not matter: the loss is the same."""
     rng = np.random.default_rng(seed)
     page, vae = functions_of("09", SOLUTIONS), small_vae(rng)
     x, noise = rng.random((4, 90)), rng.standard_normal((4, 3))
@@ -787,7 +799,7 @@ def test_09_the_wrong_page_differs_from_the_right_one_in_its_variance_alone(seed
     )
     assert wrong(parameters, x, noise, 1)[0] != pytest.approx(right(parameters, x, noise, 1)[0])
     gradients = wrong(parameters, x, noise, 1)[1]
-    for name, array in parameters.items():  # and its gradient is that of its own loss
+    for name, array in parameters.items():  # its gradient is right for its own loss
         numeric = vae_nb.central_differences(lambda: wrong(parameters, x, noise, 1)[0], array)
         assert vae_nb.relative_error(gradients[name].reshape(-1), numeric) <= 1e-6, name
 
@@ -811,19 +823,17 @@ def test_10_mean_and_error_leave_out_what_is_missing(seed):
 
 @every_seed
 def test_10_an_effect_is_what_a_value_adds_whatever_the_others_are(seed):
-    """In a grid with holes, and metrics that are sums of what each value and the seed add."""
+    """The grid has holes, and each metric is a sum: each value and the seed add something."""
     rng = np.random.default_rng(seed)
-    swept, values = ["a", "b"], {"a": [1, 2, 4], "b": ["x", "y"], "training.seed": [5, 6, 7]}
-    adds = {
-        key: dict(zip(some, rng.normal(size=(3, 2)), strict=False)) for key, some in values.items()
-    }
+    values = {"a": [1, 2, 4], "b": ["x", "y"], "training.seed": [5, 6, 7]}
+    adds = {key: {value: rng.normal(size=2) for value in values[key]} for key in values}
     rows = []
     for combination in itertools.product(*values.values()):
         row = dict(zip(values, combination, strict=True))
         total = sum(adds[key][value] for key, value in row.items())
         rows.append(row | {"m": total[0], "n": total[1]})
     rows = [row for row in rows if rng.random() < 0.9 or row["a"] == 1]
-    effects = functions_of("10")["effect"](rows, swept, "a", 1, ["m", "n"])
+    effects = functions_of("10")["effect"](rows, ["a", "b"], "a", 1, ["m", "n"])
     assert set(effects) == {2, 4}
     for value, found in effects.items():
         assert found.shape == (2, 3)
@@ -835,7 +845,7 @@ def test_10_an_effect_is_what_a_value_adds_whatever_the_others_are(seed):
 
 
 @every_seed
-def test_10_the_front_is_what_nobody_beats(seed):
+def test_10_no_point_beats_the_front(seed):
     rng = np.random.default_rng(seed)
     points = rng.integers(0, 6, (30, 2)).astype(float)  # ties, and points that are equal
     found = functions_of("10")["undominated"](points)
@@ -844,12 +854,12 @@ def test_10_the_front_is_what_nobody_beats(seed):
         assert is_on_the_front == (not beaten)
 
 
-def test_10_the_reference_has_the_commonest_values():
+def test_10_the_reference_has_the_most_frequent_values():
     groups = [(8, "x"), (16, "x"), (16, "y"), (16, "z")]
     reference_of = functions_of("10")["reference_of"]
     assert reference_of({values: {1: None} for values in groups}) == (16, "x")
     other_seeds = {("a",): {1: None}, ("b",): {0: None}, ("c",): {0: None}}
-    assert reference_of(other_seeds) == ("b",)  # with which others can be compared
+    assert reference_of(other_seeds) == ("b",)  # others can be compared with it
     full = list(itertools.product([2, 4], ["p", "q"]))
     assert reference_of({values: {1: None} for values in full}) == (2, "p")
     assert reference_of({(): {1: None}}) == ()

@@ -1,4 +1,4 @@
-"""The notebooks: committed executed and normalised, and run again by nbval."""
+"""The notebooks are committed executed and normalized, and nbval runs them again."""
 
 import os
 import re
@@ -12,11 +12,11 @@ from notebook_code import NOTEBOOKS, SOLUTIONS, read
 
 sys.path.insert(0, str(ROOT / "tools"))
 from count_notebooks import count
-from execute_notebooks import normalise
+from execute_notebooks import normalize
 
-MOST_BYTES = 1_500_000
-MOST_WORDS = 260  # between two figures, code cells or questions: about a screen
-PICTURES = {
+MAX_BYTES = 1_500_000
+MAX_WORDS = 260  # between two figures, code cells or questions: about a screen
+IMAGES = {  # the files that each notebook writes
     "01": ["dataset.png"],
     "02": ["architecture.png"],
     "03": ["gradient_check.png"],
@@ -52,11 +52,11 @@ def test_every_code_cell_is_executed_and_none_failed(path):
 
 
 @every_notebook
-def test_committed_as_normalised(path):
+def test_committed_as_normalized(path):
     text = path.read_text(encoding="utf-8")
     nbformat.validate(read(path))
-    assert normalise(read(path)) == text
-    assert len(text.encode()) <= MOST_BYTES
+    assert normalize(read(path)) == text
+    assert len(text.encode()) <= MAX_BYTES
 
 
 @every_chapter
@@ -67,7 +67,7 @@ def test_shape_of_a_chapter(path):
     (parameters,) = [cell for cell in cells if "parameters" in cell.metadata.get("tags", [])]
     names = re.findall(r"^(\w+) = ", parameters.source, re.MULTILINE)
     usual = ["config_path", "output_dir", "overrides"]
-    # How 04 trains no other notebook asks; 10 reads what others trained.
+    # Only 04 trains, so it has more parameters. 10 reads what other runs have trained.
     own = {"04": [*usual, "watch", "resume"], "10": ["sweep_dir", "output_dir"]}
     assert names == own.get(path.name[:2], usual)
     for promise in ("What you will do", "What you will learn", "What you need", "Time"):
@@ -94,11 +94,11 @@ def test_every_figure_is_followed_by_how_to_read_it(path):
 
 @every_chapter
 def test_no_wall_of_text(path):
-    assert count(path)["longest text"] <= MOST_WORDS
+    assert count(path)["longest text"] <= MAX_WORDS
 
 
 @every_notebook
-def test_outputs_name_no_place_or_moment_of_their_making(path):
+def test_outputs_contain_no_path_or_address(path):
     for cell in code_cells(path):
         for output in cell.outputs:
             data = output.get("data", {})
@@ -108,13 +108,12 @@ def test_outputs_name_no_place_or_moment_of_their_making(path):
 
 @every_notebook
 def test_nbval_compares_every_output(path, project_copy):
-    """Strict nbval in a copy of the project; 04 trains, the later ones load what it saved."""
+    """Run nbval in a copy of the project. 04 trains; the later notebooks load its model."""
     copy = project_copy / path.relative_to(ROOT)
+    command = [sys.executable, "-m", "pytest", "--nbval", copy, "-q", "-p", "no:cacheprovider"]
+    command += ["--nbval-cell-timeout=600", "-c", os.devnull, f"--rootdir={project_copy}"]
     result = subprocess.run(
-        [
-            *(sys.executable, "-m", "pytest", "--nbval", copy, "-q", "-p", "no:cacheprovider"),
-            *("--nbval-cell-timeout=600", "-c", os.devnull, f"--rootdir={project_copy}"),
-        ],
+        command,
         cwd=project_copy,
         env=os.environ | {"PYTHONPATH": str(project_copy)},
         capture_output=True,
@@ -122,6 +121,7 @@ def test_nbval_compares_every_output(path, project_copy):
         check=False,
     )
     assert result.returncode == 0, result.stdout[-6000:] + result.stderr[-2000:]
-    for name in PICTURES.get(path.name[:2], []) if path in NOTEBOOKS else []:
-        picture = project_copy / "output" / "images" / name
-        assert picture.read_bytes().startswith((b"\x89PNG", b"GIF89a")), name
+    if path in NOTEBOOKS:
+        for name in IMAGES[path.name[:2]]:
+            image = project_copy / "output" / "images" / name
+            assert image.read_bytes().startswith((b"\x89PNG", b"GIF89a")), name

@@ -1,4 +1,4 @@
-"""The public face: every name is there, and importing it is light."""
+"""Every public name exists, and importing the package is fast."""
 
 import subprocess
 import sys
@@ -10,6 +10,7 @@ import vae_nb
 
 
 def in_a_new_process(code):
+    """Run Python code in a new process, where warnings are errors."""
     return subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
         cwd=ROOT,
@@ -34,7 +35,7 @@ def test_an_unknown_name_is_an_attribute_error():
         _ = vae_nb.Vae
 
 
-def test_importing_brings_neither_figures_nor_widgets_nor_papermill():
+def test_importing_the_core_imports_no_figures_widgets_or_papermill():
     code = (
         "import sys, vae_nb\n"
         "from vae_nb import VAE, load_config, load_images, train, load_or_train\n"
@@ -45,13 +46,13 @@ def test_importing_brings_neither_figures_nor_widgets_nor_papermill():
     assert result.returncode == 0, result.stderr
 
 
-def test_importing_the_package_alone_brings_not_even_numpy():
+def test_importing_the_package_alone_does_not_import_numpy():
     result = in_a_new_process("import sys, vae_nb; assert 'numpy' not in sys.modules")
     assert result.returncode == 0, result.stderr
 
 
 def test_every_name_can_be_the_first():
-    """No name depends on another having been imported."""
+    """Each module can be imported without the others."""
     modules = sorted(vae_nb._PUBLIC)
     result = in_a_new_process(
         "import importlib, sys\n"

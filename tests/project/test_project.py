@@ -1,4 +1,4 @@
-"""The project's own files agree with one another."""
+"""The project's files agree with one another."""
 
 import ast
 import json
@@ -47,9 +47,9 @@ def test_conda_environment_has_the_bounds_of_pyproject(pyproject):
 
 
 def test_every_dependency_is_explained_in_the_readmes(pyproject):
-    requirements = pyproject["project"]["dependencies"]
+    requirements = list(pyproject["project"]["dependencies"])
     for extra in pyproject["project"]["optional-dependencies"].values():
-        requirements = requirements + extra
+        requirements += extra
     for readme in ("README.md", "README.es.md"):
         text = (ROOT / readme).read_text(encoding="utf-8").lower()
         for requirement in requirements:
@@ -58,10 +58,10 @@ def test_every_dependency_is_explained_in_the_readmes(pyproject):
 
 
 def test_what_the_package_imports_is_a_declared_dependency(pyproject):
-    declared = pyproject["project"]["dependencies"]
+    requirements = list(pyproject["project"]["dependencies"])
     for extra in ("app", "cluster"):
-        declared = declared + pyproject["project"]["optional-dependencies"][extra]
-    declared = {re.match(r"[\w-]+", requirement)[0].lower() for requirement in declared}
+        requirements += pyproject["project"]["optional-dependencies"][extra]
+    declared = {re.match(r"[\w-]+", requirement)[0].lower() for requirement in requirements}
     modules = set()
     for path in (ROOT / "vae_nb").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -74,8 +74,8 @@ def test_what_the_package_imports_is_a_declared_dependency(pyproject):
         assert {name.lower() for name in providers[module]} & declared, module
 
 
-@pytest.mark.skipif("CI" not in os.environ, reason="a reader may edit config.json")
-def test_default_configuration_is_that_of_all_emojis_but_for_the_folders():
+@pytest.mark.skipif("CI" not in os.environ, reason="a user may edit config.json")
+def test_default_configuration_is_that_of_all_emojis_except_the_folders():
     default = load_config("config.json")
     everything = load_config("configs/all_emojis.json")
     assert default.differences(everything) == ["data.input_dir"]
@@ -110,7 +110,7 @@ def test_no_shipped_configuration_collapses():
 
 
 def planned(name):
-    """The runs that a shipped definition stands for, around the shipped default."""
+    """Return the runs that a shipped definition plans around the shipped default."""
     definition = read_sweep_definition(ROOT / "configs" / "sweeps" / f"{name}.json")
     definition.pop("only")
     assert definition.pop("configs") == ["config.json"]
@@ -119,8 +119,8 @@ def planned(name):
 
 
 @pytest.mark.parametrize("name", KEPT)
-def test_a_kept_sweep_is_that_of_its_definition(name):
-    """Run by run: the same names, configurations and pictures."""
+def test_a_kept_sweep_has_the_runs_of_its_definition(name):
+    """The names, configurations and images of the runs are the same."""
     runs = planned(name)
     fingerprint = load_images(runs[0].config.data).fingerprint()
     expected = {run.name: config_hash(run.config, fingerprint) for run in runs}
@@ -133,7 +133,7 @@ def test_a_kept_sweep_is_that_of_its_definition(name):
 
 
 @pytest.mark.parametrize("name", KEPT)
-def test_a_kept_sweep_s_table_is_that_of_its_results(name):
+def test_a_kept_sweep_s_table_shows_its_results(name):
     table = (keep_sweep.KEPT / name / "README.md").read_text(encoding="utf-8")
     assert keep_sweep.as_markdown(read_sweep(keep_sweep.KEPT / name)) == table
 
@@ -149,9 +149,10 @@ def test_readmes_quote_the_documented_sweep():
 
 
 def test_the_default_is_the_best_of_the_documented_sweep():
-    """Notebook 10 chooses by the same rule, and the READMEs say by what margin."""
+    """Notebook 10 chooses by the same rule, and the READMEs quote the margin."""
     groups = keep_sweep.configurations(read_sweep(DOCUMENTED))
-    scores, means = {}, {}
+    scores = {}
+    means = {}
     for name, rows in groups.items():
         mean = {
             column: statistics.mean(row[column] for row in rows.values())
@@ -181,7 +182,7 @@ def shipped_default():
     return load_config("configs/all_emojis.json", {"data.input_dir": "input/emojis"})
 
 
-def test_what_a_thousand_runs_cost_is_what_was_measured():
+def test_the_costs_of_a_thousand_runs_are_the_measured_ones():
     scale = json.loads(measure_sweeps.TABLE.read_text(encoding="utf-8"))
     text = measure_sweeps.TABLE.with_suffix(".md").read_text(encoding="utf-8")
     assert text == measure_sweeps.as_markdown(scale)

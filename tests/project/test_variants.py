@@ -1,4 +1,4 @@
-"""Every shipped configuration, trained as it stands: `make test-long`."""
+"""Train every shipped configuration: `make test-long`."""
 
 import sys
 

@@ -1,6 +1,10 @@
-"""The checks behind the notebooks' exercises."""
+"""The checks behind the notebooks' exercises.
 
-from vae_nb.exercises import (  # noqa: F401 - they register their checks
+Read `checker`, then `notebook_01` to `notebook_10`: one module of checks for each notebook.
+Imports from `show`, `data`, `core` and `system`.
+"""
+
+from vae_nb.exercises import (  # noqa: F401 - importing them registers their checks
     notebook_01,
     notebook_02,
     notebook_03,

@@ -1,72 +1,83 @@
-"""The checks behind the notebooks' exercises: right, not solved yet, or what is wrong.
+"""Check an answer to an exercise: it is right, not solved yet, or wrong.
 
-A check never says only "wrong": it names the numbers that differ, and where it knows the mistake
-behind them, it says so.
+A check never says only "wrong". It names the numbers that differ, and if it knows the mistake
+behind them, it explains the mistake.
 """
 
 import inspect
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from vae_nb.system.errors import VaeNbError
 
-RIGHT, WRONG, UNSOLVED = "right", "wrong", "not solved yet"
+RIGHT = "right"
+WRONG = "wrong"
+UNSOLVED = "not solved yet"
 
+MAX_SHOWN_CHARACTERS = 60
 
-CHECKS = {}
+# A check takes the answers to its exercise. It returns praise, or raises Complaint or Unsolved.
+Check = Callable[..., str]
+CHECKS: dict[str, Check] = {}  # by the exercise's number
+
+# What a known mistake gives, and the hint for it.
+Mistake = tuple[Any, str]
 
 
 class Verdict(NamedTuple):
-    """What a check says of an answer: a notebook shows it as one sentence."""
+    """The result of a check. A notebook shows it as one sentence."""
 
     exercise: str
-    status: str  # "right", "wrong" or "not solved yet"
+    status: str  # RIGHT, WRONG or UNSOLVED
     message: str
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         if self.status == UNSOLVED:
             return f"Exercise {self.exercise}: not solved yet."
-        said = "right" if self.status == RIGHT else "not yet"
-        return f"Exercise {self.exercise}: {said}. {self.message}"
+        summary = "right" if self.status == RIGHT else "not yet"
+        return f"Exercise {self.exercise}: {summary}. {self.message}"
 
 
 class Complaint(Exception):
-    """What is wrong with an answer, said to the reader."""
+    """An answer is wrong. The message tells the student why."""
 
 
 class Unsolved(Exception):
-    """The marked place is as it was."""
+    """The student has not filled in the marked place yet."""
 
 
-def check(exercise, *answers):
+def check(exercise: str, *answers: object) -> Verdict:
     """Say whether an exercise of the notebooks is solved, or what is wrong with the answer.
 
     Parameters
     ----------
     exercise : str
-        Its number, for example "03.2": the second exercise of notebook 03.
+        Its number, for example "03.2" for the second exercise of notebook 03.
     *answers
-        What the exercise asks for: numbers, arrays or functions. `...` (Python's Ellipsis), or a
-        function that returns it, stands for "not solved yet".
+        The numbers, arrays or functions that the exercise asks for. `...` (Python's Ellipsis)
+        stands for "not solved yet", and so does a function that returns it.
 
     Returns
     -------
     Verdict
-        Shown as one sentence.
+        A notebook shows it as one sentence.
 
     Raises
     ------
     VaeNbError
-        If there is no such exercise, or it takes another number of answers.
+        If there is no such exercise, or if it takes another number of answers.
     """
     if exercise not in CHECKS:
         known = ", ".join(sorted(CHECKS))
         raise VaeNbError(f"There is no exercise {exercise!r}; there are {known}.")
-    asked = list(inspect.signature(CHECKS[exercise]).parameters)
-    if len(answers) != len(asked):
+    answer_names = list(inspect.signature(CHECKS[exercise]).parameters)
+    if len(answers) != len(answer_names):
+        noun = "answer" if len(answer_names) == 1 else "answers"
         raise VaeNbError(
-            f"Exercise {exercise} takes {len(asked)} answers ({', '.join(asked)}), "
+            f"Exercise {exercise} takes {len(answer_names)} {noun} ({', '.join(answer_names)}), "
             f"not {len(answers)}."
         )
     if any(answer is ... or answer is None for answer in answers):
@@ -80,26 +91,56 @@ def check(exercise, *answers):
     return Verdict(exercise, RIGHT, praise)
 
 
-def exercise_check(number):
-    """Register a check: a function of the answers that returns praise or raises a complaint."""
+def exercise_check(number: str) -> Callable[[Check], Check]:
+    """Register the decorated function as the check of an exercise.
 
-    def register(function):
+    Parameters
+    ----------
+    number : str
+        The exercise's number, for example "03.2".
+    """
+
+    def register(function: Check) -> Check:
         CHECKS[number] = function
         return function
 
     return register
 
 
-def require(condition, complaint):
+def require(condition: object, complaint: str) -> None:
     """Raise the complaint unless the condition holds."""
     if not condition:
         raise Complaint(complaint)
 
 
-def call(function, *arguments):
-    """What the reader's function makes of copies of the arguments."""
-    require(callable(function), f"A function is needed, not {shown(function)}.")
-    copies = [a.copy() if isinstance(a, np.ndarray) else a for a in arguments]
+def has_parts(result: Any, count: int) -> bool:
+    """Say whether a result is a tuple or a list of `count` parts."""
+    return isinstance(result, tuple | list) and len(result) == count
+
+
+def single_number(found: Any) -> Any:
+    """Return the number in an array or list of one number, and anything else as it is."""
+    try:
+        return np.ravel(found)[0] if np.size(found) == 1 else found
+    except ValueError:  # NumPy cannot make an array of it; `expect` will say so
+        return found
+
+
+def call(function: object, *arguments: Any) -> Any:
+    """Call the student's function with copies of the arguments, and return its result.
+
+    Raises
+    ------
+    Complaint
+        If it is not a function, or if it raises an exception.
+    Unsolved
+        If it returns `...` or None.
+    """
+    if not callable(function):
+        raise Complaint(f"Your answer should be a function, not {shown(function)}.")
+    copies = [
+        argument.copy() if isinstance(argument, np.ndarray) else argument for argument in arguments
+    ]
     try:
         result = function(*copies)
     except Exception as error:
@@ -110,25 +151,33 @@ def call(function, *arguments):
     return result
 
 
-def expect(found, expected, what, mistakes=(), rtol=1e-6, atol=1e-9):
-    """Raise a complaint unless the reader's numbers are the expected ones.
+def expect(
+    found: Any,
+    expected: ArrayLike,
+    subject: str,
+    mistakes: Iterable[Mistake] = (),
+    rtol: float = 1e-6,
+    atol: float = 1e-9,
+) -> None:
+    """Raise a complaint unless the student's numbers are the expected ones.
 
     Parameters
     ----------
     found : number or ndarray
-        The reader's.
+        The student's numbers.
     expected : number or ndarray
-    what : str
-        What the numbers are, as a sentence's subject: "Your KL divergence".
+        The right numbers.
+    subject : str
+        The subject of the complaint's sentence, for example "Your KL divergence".
     mistakes : iterable of tuple
-        (mistake, hint): what a known mistake gives, and what to say of it.
+        Pairs of the numbers that a known mistake gives and the hint for it.
     rtol, atol : float
-        As in `numpy.allclose`.
+        The tolerances, as in `numpy.allclose`.
     """
     try:
         found = np.asarray(found, np.float64)
     except (TypeError, ValueError):
-        raise Complaint(f"{what} should be numbers, not {shown(found)}.") from None
+        raise Complaint(f"{subject} should be numbers, not {shown(found)}.") from None
     expected = np.asarray(expected, np.float64)
     if found.shape == expected.shape and np.allclose(found, expected, rtol, atol):
         return
@@ -136,17 +185,23 @@ def expect(found, expected, what, mistakes=(), rtol=1e-6, atol=1e-9):
         if found.shape == np.shape(mistake) and np.allclose(found, mistake, rtol, atol):
             raise Complaint(hint)
     if found.shape != expected.shape:
-        shapes = f"has the shape {found.shape}, and {expected.shape} is needed"
-        raise Complaint(f"{what} {shapes}.")
+        raise Complaint(f"{subject} has the shape {found.shape}, but {expected.shape} is needed.")
     with np.errstate(invalid="ignore"):
         error = np.abs(found - expected)
-    worst = np.unravel_index(np.argmax(np.where(np.isnan(error), np.inf, error)), error.shape)
-    where = f" at position {tuple(map(int, worst))}" if worst else ""
-    digits = ".4g" if f"{found[worst]:.4g}" != f"{expected[worst]:.4g}" else ".12g"
-    numbers = f"{found[worst]:{digits}}{where}, and {expected[worst]:{digits}} is right"
-    raise Complaint(f"{what} is {numbers}.")
+    error = np.where(np.isnan(error), np.inf, error)
+    worst = tuple(map(int, np.unravel_index(np.argmax(error), error.shape)))
+    place = f" at position {worst}" if worst else ""
+    digits = ".4g"
+    if f"{found[worst]:.4g}" == f"{expected[worst]:.4g}":
+        digits = ".12g"
+    raise Complaint(
+        f"{subject} is {found[worst]:{digits}}{place}, but {expected[worst]:{digits}} is right."
+    )
 
 
-def shown(value, longest=60):
+def shown(value: object) -> str:
+    """Return the start of a value's `repr`, in one line."""
     text = " ".join(repr(value).split())
-    return text if len(text) <= longest else text[: longest - 1] + "…"
+    if len(text) <= MAX_SHOWN_CHARACTERS:
+        return text
+    return text[: MAX_SHOWN_CHARACTERS - 1] + "…"

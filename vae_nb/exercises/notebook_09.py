@@ -1,12 +1,13 @@
 """The checks of notebook 09, Latent sliders."""
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from vae_nb.core.gradient_checking import central_differences
-from vae_nb.core.losses import (
-    bernoulli_loss,
-    kl_divergence_gradient,
-)
+from vae_nb.core.losses import bernoulli_loss, kl_divergence_gradient
 from vae_nb.core.metrics import reconstruction_quality
 from vae_nb.core.model import VAE
 from vae_nb.core.optimizers import Adam
@@ -14,203 +15,286 @@ from vae_nb.data.config import load_config
 from vae_nb.data.image_set import ImageSet
 from vae_nb.exercises.checker import (
     Complaint,
+    Mistake,
     Unsolved,
     call,
     exercise_check,
     expect,
+    has_parts,
     require,
     shown,
 )
 
 
 @exercise_check("09.1")
-def _attribute_direction(function):
-    rng = np.random.default_rng(91)
-    codes, has_it = rng.normal(1, 1, (9, 4)), np.arange(9) % 3 == 0  # three have it, six do not
-    found = call(function, codes, has_it)
-    with_it, without = codes[has_it].mean(axis=0), codes[~has_it].mean(axis=0)
-    too_short = (
-        "You subtract the mean of *all* codes. Those with the attribute are among them: your "
-        "direction points the right way, and here it is a third too short."
-    )
-    mistakes = [
-        (without - with_it, "It leads the wrong way: away from those that have the attribute."),
-        (with_it, "That is where the group lies. What both groups share is still in it: subtract."),
-        (with_it - codes.mean(axis=0), too_short),
-        (with_it.mean() - without.mean(), "One number: average over the pictures only, axis 0."),
+def _attribute_direction(function: object) -> str:
+    codes = np.random.default_rng(91).normal(1, 1, (9, 4))
+    has_attribute = np.arange(9) % 3 == 0  # three have it, six do not
+    found = call(function, codes, has_attribute)
+    with_attribute = codes[has_attribute].mean(axis=0)
+    without = codes[~has_attribute].mean(axis=0)
+    mistakes: list[Mistake] = [
+        (
+            without - with_attribute,
+            "It leads the wrong way: away from the pictures that have the attribute.",
+        ),
+        (
+            with_attribute,
+            "That is where the group lies. What both groups share is still in it: subtract the "
+            "other group's mean.",
+        ),
+        (
+            with_attribute - codes.mean(axis=0),
+            "You subtract the mean of *all* codes. Those with the attribute are among them: your "
+            "direction points the right way, but here it is a third too short.",
+        ),
+        (
+            with_attribute.mean() - without.mean(),
+            "That is one number: average over the pictures only, along axis 0.",
+        ),
     ]
-    expect(found, with_it - without, "Your direction", mistakes)
+    expect(found, with_attribute - without, "Your direction", mistakes)
     return "What both groups share cancels; what is left leads from one group to the other."
 
 
 @exercise_check("09.2")
-def _principal_sliders(principal_axes, to_latent, to_sliders):
+def _principal_sliders(principal_axes: object, to_latent: object, to_sliders: object) -> str:
     rng = np.random.default_rng(92)
     codes = rng.normal(0, [1.5, 0.2, 0.7, 3], (60, 4)) @ rng.normal(size=(4, 4)) + 2
+    center = codes.mean(axis=0)
+    covariance = np.cov(codes, rowvar=False, bias=True)
+    eigenvalues, eigenvectors = np.linalg.eigh(covariance)  # in ascending order
+    deviations = np.sqrt(eigenvalues[::-1])
+    directions = eigenvectors[:, ::-1]  # one in each column
+
     found = call(principal_axes, codes)
-    is_pair = isinstance(found, tuple | list) and len(found) == 2
-    require(is_pair, "Return a pair: centre and axes.")
-    centre, covariance = codes.mean(axis=0), np.cov(codes, rowvar=False, bias=True)
-    expect(found[0], centre, "Your centre")
-    variances, directions = (part[..., ::-1] for part in np.linalg.eigh(covariance))
-    sizes = np.abs(directions)  # a column each; an axis is known up to its sign
-    deviations = np.sqrt(variances)
-    mistakes = [
-        (sizes, "Your axes have length 1. Multiply each by the standard deviation along it."),
-        (sizes * variances, "You multiplied by the variance; its root is the standard deviation."),
-        ((sizes * deviations).T, "Your axes are rows. Each should be a column: transpose."),
-        ((sizes * deviations)[:, ::-1], "Your axes begin with the shortest: turn their order."),
+    require(has_parts(found, 2), "Return a pair: center and axes.")
+    expect(found[0], center, "Your center")
+    _expect_axes(call(np.abs, found[1]), np.abs(directions), deviations, len(codes))
+    axes = np.array(found[1])
+    expect(axes @ axes.T, covariance, "axes @ axes.T, the covariance,")
+
+    sliders = rng.normal(size=4)
+    z = center + axes @ sliders
+    mistakes: list[Mistake] = [
         (
-            sizes * deviations * np.sqrt(len(codes) / (len(codes) - 1)),
-            "You divide by n - 1: np.std, and np.cov with bias=True, divide by n.",
+            axes @ sliders,
+            "With all sliders at zero your to_latent gives zero: add the center.",
+        ),
+        (
+            center + sliders @ axes,
+            "sliders @ axes goes along the rows; the axes are columns.",
         ),
     ]
-    expect(call(np.abs, found[1]), sizes * deviations, "The size of your axes", mistakes)
-    axes, sliders = np.array(found[1]), rng.normal(size=4)
-    expect(axes @ axes.T, covariance, "axes @ axes.T, the covariance,")
-    z = centre + axes @ sliders
-    lost = [
-        (axes @ sliders, "With all sliders at zero your to_latent gives zero: add the centre."),
-        (centre + sliders @ axes, "sliders @ axes goes along the rows; the axes are columns."),
-    ]
-    expect(call(to_latent, sliders, *found), z, "What your to_latent returns", lost)
-    transposed = axes.T @ (z - centre)
+    expect(call(to_latent, sliders, *found), z, "What your to_latent returns", mistakes)
+
+    transposed = axes.T @ (z - center)
     mistakes = [
-        (transposed, "The axes are not of length 1: their transpose is not their inverse."),
-        (transposed / deviations, "Divide by the *squared* length: axes.T @ axes is what is left."),
-        (np.linalg.solve(axes, z), "to_sliders has to subtract the centre first."),
+        (
+            transposed,
+            "The axes do not have length 1, so their transpose is not their inverse.",
+        ),
+        (
+            transposed / deviations,
+            "Divide by the *squared* lengths: they are the diagonal of axes.T @ axes.",
+        ),
+        (np.linalg.solve(axes, z), "to_sliders has to subtract the center first."),
     ]
     expect(call(to_sliders, z, *found), sliders, "What your to_sliders returns", mistakes)
     return "There and back; and a slider at 1 is one standard deviation, whichever axis it moves."
 
 
+def _expect_axes(found: object, sizes: NDArray, deviations: NDArray, count: int) -> None:
+    """Compare the axes' absolute values, because an axis is known only up to its sign.
+
+    Parameters
+    ----------
+    found : object
+        The absolute values of the student's axes.
+    sizes : ndarray, shape (latent, latent)
+        The absolute values of the principal directions, one in each column.
+    deviations : ndarray, shape (latent,)
+        The standard deviation along each direction.
+    count : int
+        The number of codes.
+    """
+    expected = sizes * deviations
+    mistakes: list[Mistake] = [
+        (sizes, "Your axes have length 1. Multiply each by the standard deviation along it."),
+        (
+            sizes * deviations**2,
+            "You multiplied by the variance; its root is the standard deviation.",
+        ),
+        (expected.T, "Your axes are rows. Each should be a column: transpose."),
+        (expected[:, ::-1], "Your axes begin with the shortest: reverse their order."),
+        (
+            expected * np.sqrt(count / (count - 1)),
+            "You divide by n - 1: np.std, and np.cov with bias=True, divide by n.",
+        ),
+    ]
+    expect(found, expected, "The size of your axes", mistakes)
+
+
 @exercise_check("09.3")
-def _latent_vector_of_a_picture(function):
+def _latent_vector_of_an_image(function: object) -> str:
     rng = np.random.default_rng(93)
-    vae = _page_model(hidden=12, latent=2)
+    vae = _one_page_model(hidden=12, latent=2)
     vae.parameters[:] = rng.normal(0, 0.5, vae.parameters.size)
     x = vae.decode(np.array([[1.2, -0.8]]))  # (1, pixels)
-    z = call(function, vae, x)
-    fits = "z should be an array of the shape (1, latent): here (1, 2)."
+    found = call(function, vae, x)
+    shape_complaint = "z should be an array of the shape (1, latent): here (1, 2)."
     try:
-        z = np.array(z, np.float64)
+        z = np.array(found, np.float64)
     except (TypeError, ValueError):
-        raise Complaint(fits) from None
-    require(z.shape == (1, 2), fits)
-    ran_away = "Your z ran away. Go *down* the slope, and in smaller steps."
-    require(np.all(np.abs(z) < 1e3), ran_away)  # nan is not, either
+        raise Complaint(shape_complaint) from None
+    require(z.shape == (1, 2), shape_complaint)
+    is_tame = np.all(np.abs(z) < 1e3)  # false for NaN, too
+    require(is_tame, "Your z ran away. Go *down* the slope, and in smaller steps.")
 
-    def slope(prior):
-        def loss():
-            return bernoulli_loss(vae.decode_logits(z), x)[0] + prior * 0.5 * np.sum(z**2)
+    def slope(prior_weight: float) -> float:
+        """Return the length of the loss's gradient at z."""
 
-        return np.linalg.norm(central_differences(loss, z))
+        def loss() -> float:
+            reconstruction = bernoulli_loss(vae.decode_logits(z), x)[0]
+            return float(reconstruction + prior_weight * 0.5 * np.sum(z**2))
 
-    left = "At your z the loss still has a slope of {:.2g} nats per unit: {}"
-    require(slope(0) > 0.01, left.format(slope(1), "the prior's part, ½|z|², was not minimised."))
-    require(slope(1) < 0.01, left.format(slope(1), "more steps, or another gradient, are needed."))
-    return "The slope has vanished: no slider can be moved a little and make this picture likelier."
+        return float(np.linalg.norm(central_differences(loss, z)))
+
+    still = f"At your z the loss still has a slope of {slope(1):.2g} nats per unit:"
+    require(slope(0) > 0.01, f"{still} the prior's part, ½|z|², was not minimized.")
+    require(slope(1) < 0.01, f"{still} take more steps, or check your gradient.")
+    return "The slope has vanished: no small move of a slider makes this picture more likely."
 
 
-def _page_model(hidden, latent):
+# Exercise 09.4, the VAE on one page.
+
+
+def _one_page_model(hidden: int, latent: int) -> VAE:
+    """Return the module's VAE of the same architecture; all of its parameters are zero."""
     layers = [{"units": hidden, "activation": "relu"}]
-    model = load_config(None, {"model.latent_dim": latent, "model.encoder_layers": layers}).model
-    return VAE(model, (5, 4, 1), dtype=np.float64)
+    config = load_config(None, {"model.latent_dim": latent, "model.encoder_layers": layers})
+    return VAE(config.model, (5, 4, 1), dtype=np.float64)
 
 
-def _copies(arrays):
+def _copies(arrays: Mapping[str, NDArray]) -> dict[str, NDArray]:
     return {name: array.copy() for name, array in arrays.items()}
 
 
-def _page_array(arrays, name, shape, whose):
-    """The array of that name, if there is one and it has the shape."""
-    others = ", ".join(map(repr, list(arrays)[:2])) or "nothing"
-    require(name in arrays, f"{whose} has no {name!r}; it begins with {others}.")
+def _require_array(
+    arrays: Mapping[str, Any], name: str, shape: tuple[int, ...], owner: str
+) -> NDArray:
+    """Return the array of this name. Complain if it is missing or has another shape."""
+    first_names = ", ".join(repr(other) for other in list(arrays)[:2]) or "nothing"
+    require(name in arrays, f"{owner} has no {name!r}; it begins with {first_names}.")
     array = arrays[name]
-    require(isinstance(array, np.ndarray), f"{whose}: {name} should be an array.")
-    is_needed = f"{name} has the shape {array.shape}, and {shape} is needed."
-    require(array.shape == shape, f"{whose}: {is_needed}")
+    require(isinstance(array, np.ndarray), f"{owner}: {name} should be an array.")
+    require(
+        array.shape == shape,
+        f"{owner}: {name} has the shape {array.shape}, but {shape} is needed.",
+    )
     return array
 
 
-def _page_initialize(initialize):
+def _check_initialize(initialize: object) -> None:
     found = call(initialize, np.random.default_rng(0), 20, 9, 3)
-    require(isinstance(found, dict), f"initialize returned {shown(found)}: no dictionary.")
-    for name, array in _page_model(9, 3).named_parameters().items():
-        _page_array(found, name, array.shape, "Its dictionary")
-        varied = name.endswith("biases") or np.ptp(found[name]) > 0
-        require(varied, f"All of {name} start equal: such units stay equal. Draw them from rng.")
+    require(isinstance(found, dict), f"initialize should return a dictionary, not {shown(found)}.")
+    for name, array in _one_page_model(9, 3).named_parameters().items():
+        found_array = _require_array(found, name, array.shape, "Its dictionary")
+        if name.endswith("weights"):
+            require(
+                np.ptp(found_array) > 0,
+                f"All of {name} start equal: such units stay equal. Draw them from rng.",
+            )
 
 
-def _page_loss(loss_and_gradients):
+def _check_loss_and_gradients(loss_and_gradients: object) -> None:
     rng = np.random.default_rng(94)
     for hidden, latent, batch, kl_weight in ((9, 3, 6, 1.0), (4, 2, 5, 1.7), (7, 5, 3, 0.4)):
-        vae = _page_model(hidden, latent)
+        vae = _one_page_model(hidden, latent)
         vae.parameters[:] = rng.normal(0, 0.5, vae.parameters.size)  # the biases too
-        x, noise = rng.random((batch, 20)), rng.standard_normal((batch, latent))
-        _page_compare(loss_and_gradients, vae, x, noise, kl_weight)
+        x = rng.random((batch, 20))
+        noise = rng.standard_normal((batch, latent))
+        found = call(loss_and_gradients, _copies(vae.named_parameters()), x, noise, kl_weight)
+        require(
+            has_parts(found, 2) and isinstance(found[1], dict),
+            "Return the loss and a dictionary of gradients.",
+        )
+        _check_loss(found[0], vae, x, noise, kl_weight)
+        _check_gradients(found[1], vae, x, noise, kl_weight)
+
+    # The last of these problems again, with huge logits.
     vae.layers["output"].biases *= 2000
     with np.errstate(all="ignore"):
         found = call(loss_and_gradients, _copies(vae.named_parameters()), x, noise, 1.0)
-    hint = "Where the sigmoid rounds to 1, log(1 - x̂) is −∞. Compute the loss from the logits."
-    require(np.isfinite(found[0]), f"At logits of ±1000 your loss is {found[0]}. {hint}")
-    expect(found[0], vae.loss(x, noise).total, "At logits of ±1000 your loss", rtol=1e-10)
+    loss = found[0]
+    require(
+        np.isfinite(loss),
+        f"At logits of ±1000 your loss is {loss}. Where the sigmoid rounds to 1, log(1 - x̂) is "
+        "−∞. Compute the loss from the logits.",
+    )
+    expect(loss, vae.loss(x, noise).total, "At logits of ±1000 your loss", rtol=1e-10)
 
 
-def _page_compare(loss_and_gradients, vae, x, noise, kl_weight):
-    found = call(loss_and_gradients, _copies(vae.named_parameters()), x, noise, kl_weight)
-    is_pair = isinstance(found, tuple | list) and len(found) == 2 and isinstance(found[1], dict)
-    require(is_pair, "Return the loss and a dictionary of gradients.")
-    total, reconstruction, kl = vae.loss_and_gradients(x, noise, kl_weight)
-    gradients, batch = vae.named_gradients(), len(x)
+def _check_loss(found: object, vae: VAE, x: NDArray, noise: NDArray, kl_weight: float) -> None:
+    total, reconstruction, kl = vae.loss(x, noise, kl_weight)
+    weighted_kl = kl_weight * kl
+    batch, pixels = x.shape
     mean, log_variance = vae.encode(x)
-    too_wide = np.mean(bernoulli_loss(vae.decode_logits(mean + np.exp(log_variance) * noise), x))
-    priced = kl_weight * kl
-    mistakes = [
-        (reconstruction - priced, "The KL term has the wrong sign: it is a price, not a gain."),
-        (reconstruction + 2 * priced, "Your KL term is twice the right one: it begins with ½."),
+    wide_z = mean + np.exp(log_variance) * noise
+    wide_reconstruction = np.mean(bernoulli_loss(vae.decode_logits(wide_z), x))
+    mistakes: list[Mistake] = [
+        (
+            reconstruction - weighted_kl,
+            "The KL term has the wrong sign: it is a price, not a gain.",
+        ),
+        (
+            reconstruction + 2 * weighted_kl,
+            "Your KL term is twice the right one: it begins with ½.",
+        ),
         (reconstruction + kl, "Your loss does not use kl_weight."),
         (batch * total, "Your loss is the batch's sum: take its mean."),
-        (batch * reconstruction + priced, "The reconstruction is summed over the batch: no mean."),
-        (reconstruction + batch * priced, "The KL is summed over the batch: take its mean."),
-        (reconstruction / x.shape[1] + priced, "Sum over the pixels: you average over them."),
         (
-            too_wide + priced,
+            batch * reconstruction + weighted_kl,
+            "The reconstruction is summed over the batch: take its mean.",
+        ),
+        (
+            reconstruction + batch * weighted_kl,
+            "The KL is summed over the batch: take its mean.",
+        ),
+        (
+            reconstruction / pixels + weighted_kl,
+            "Sum over the pixels: you average over them.",
+        ),
+        (
+            wide_reconstruction + weighted_kl,
             "z is drawn with σ² where σ belongs: its variance is wrong. No gradient check would "
             "notice; exp(½ log σ²) is σ.",
         ),
     ]
-    expect(found[0], total, "Your loss", mistakes, rtol=1e-10, atol=0)
+    expect(found, total, "Your loss", mistakes, rtol=1e-10, atol=0)
 
-    pulls = dict(
-        zip(("mean", "log_variance"), kl_divergence_gradient(mean, log_variance), strict=True)
-    )
-    for name, right in reversed(gradients.items()):  # from the output backwards
-        gradient = _page_array(found[1], name, right.shape, "Its dictionary of gradients")
+
+def _check_gradients(
+    found: dict[str, Any], vae: VAE, x: NDArray, noise: NDArray, kl_weight: float
+) -> None:
+    vae.loss_and_gradients(x, noise, kl_weight)
+    for name, right in reversed(vae.named_gradients().items()):  # from the output backward
+        gradient = _require_array(found, name, right.shape, "Its dictionary of gradients")
         error = np.linalg.norm(gradient - right) / np.linalg.norm(right)
         if error <= 1e-10:
             continue
-        layer, part = name.split(".")
-        hints = [(batch * right, "It is batch times too large: the loss is a mean over the batch.")]
-        if part == "biases" and layer in pulls:
-            pull = kl_weight * np.mean(pulls[layer], axis=0)
-            hints += [
-                (right - pull, "The path through the KL term is missing."),
-                (pull, "The path through z is missing."),
-                (right - 2 * pull, "Its KL part has the wrong sign."),
-                (right - pull + pull / kl_weight, "Its KL part lacks kl_weight."),
-                (right - pull + batch * pull, "Its KL part is not divided by the batch."),
-                (right + pull, "Its KL part is twice the right one."),
-                (2 * right - pull, "The path through z lacks the ½ of σ = exp(½ log σ²)."),
-            ]
-        hint = [text for wrong, text in hints if np.allclose(gradient, wrong, 1e-8, 1e-12)]
+        mistakes = _gradient_mistakes(name, right, vae, x, kl_weight)
+        hints = [hint for mistake, hint in mistakes if np.allclose(gradient, mistake, 1e-8, 1e-12)]
+        if not hints:
+            layer = name.partition(".")[0]
+            hints = [GRADIENT_PATHS[layer]]
         raise Complaint(
             f"Your loss is right. Walking back from the output, the first wrong gradient is that "
-            f"of {name}: it is off by {error:.2g} times its length. {(hint or [PATHS[layer]])[0]}"
+            f"of {name}: it is off by {error:.2g} times its length. {hints[0]}"
         )
 
 
-PATHS = {
+GRADIENT_PATHS = {
     "output": "It begins with d loss / d logits: notebook 03, section 8.",
     "decoder_1": "What comes back through the output's weights still has to pass relu.",
     "log_variance": "Two paths add: through z, by ½σε, and through the KL term.",
@@ -219,73 +303,144 @@ PATHS = {
 }
 
 
-def _page_adam(adam):
+def _gradient_mistakes(
+    name: str, right: NDArray, vae: VAE, x: NDArray, kl_weight: float
+) -> list[Mistake]:
+    """Return what known mistakes give for a gradient.
+
+    Parameters
+    ----------
+    name : str
+        The parameter array's name, for example "mean.biases".
+    right : ndarray
+        Its right gradient.
+    """
+    batch = len(x)
+    mistakes: list[Mistake] = [
+        (batch * right, "It is batch times too large: the loss is a mean over the batch.")
+    ]
+    d_mean, d_log_variance = kl_divergence_gradient(*vae.encode(x))
+    if name == "mean.biases":
+        through_kl = kl_weight * np.mean(d_mean, axis=0)
+    elif name == "log_variance.biases":
+        through_kl = kl_weight * np.mean(d_log_variance, axis=0)
+    else:
+        return mistakes
+    through_z = right - through_kl
+    return [
+        *mistakes,
+        (through_z, "The path through the KL term is missing."),
+        (through_kl, "The path through z is missing."),
+        (through_z - through_kl, "Its KL part has the wrong sign."),
+        (through_z + through_kl / kl_weight, "Its KL part lacks kl_weight."),
+        (through_z + batch * through_kl, "Its KL part is not divided by the batch."),
+        (through_z + 2 * through_kl, "Its KL part is twice the right one."),
+        (2 * through_z + through_kl, "The path through z lacks the ½ of σ = exp(½ log σ²)."),
+    ]
+
+
+def _check_adam(adam_class: object) -> None:
     rng = np.random.default_rng(95)
     parameters = {"a.weights": rng.normal(size=(3, 2)), "a.biases": rng.normal(size=2)}
-    start = np.concatenate([array.ravel() for array in parameters.values()])
-    theirs = Adam(start.copy())
-    ours = call(adam, parameters)
-    if getattr(ours, "__dict__", None) == {}:  # it keeps nothing: as it was in the exercise
+    start = _flat(parameters)
+    right = Adam(start.copy())
+    found = call(adam_class, parameters)
+    if getattr(found, "__dict__", None) == {}:  # it keeps nothing, as in the unsolved exercise
         raise Unsolved
-    require(hasattr(ours, "update"), "Adam(parameters) has no method update.")
+    require(hasattr(found, "update"), "Adam(parameters) has no method update.")
     for step in (1, 2, 3):
         gradients = {name: rng.normal(size=array.shape) for name, array in parameters.items()}
-        flat = np.concatenate([gradient.ravel() for gradient in gradients.values()])
-        theirs.update(flat, 0.01)
-        call(lambda gradients=gradients: [ours.update(_copies(gradients), 0.01)])
-        found = call(np.concatenate, [np.ravel(array) for array in parameters.values()])
-        mistakes = [
-            (start, "update changed nothing: it has to change the parameters in place."),
-            (
-                start + 0.01 * flat / (np.abs(flat) + 1e-8),
-                "Adam climbs: a step goes against the gradient.",
-            ),
-            (start - 0.01 * flat, "That is plain gradient descent."),
-            (
-                start - 0.001 * flat / (np.sqrt(0.001) * np.abs(flat) + 1e-8),
-                "Your moments lack their correction: the first step is √10 times too long.",
-            ),
-            (start - 0.01 * flat / np.sqrt(flat**2 + 1e-8), "ε belongs outside the root."),
-            (
-                start - 0.01 * flat / (np.abs(flat) + 1e-8 / np.sqrt(0.001)),
-                "ε is added before the second moment is corrected: algorithm 1 corrects first.",
-            ),
-        ]
-        what = f"After {step} of three Adam steps, a parameter"
-        expect(found, theirs.parameters, what, mistakes, rtol=1e-10)
+        right.update(_flat(gradients), 0.01)
+        _update(found, gradients)
+        expect(
+            call(_flat, parameters),
+            right.parameters,
+            f"After {step} of three Adam steps, a parameter",
+            _adam_mistakes(start, _flat(gradients)),
+            rtol=1e-10,
+        )
 
 
-def _page_train(train):
+def _flat(arrays: Mapping[str, NDArray]) -> NDArray:
+    return np.concatenate([np.ravel(array) for array in arrays.values()])
+
+
+def _update(adam: Any, gradients: Mapping[str, NDArray]) -> None:
+    """Let the student's Adam take a step. Its `update` may return None."""
+
+    def update() -> str:
+        adam.update(_copies(gradients), 0.01)
+        return "done"
+
+    call(update)
+
+
+def _adam_mistakes(start: NDArray, gradient: NDArray) -> list[Mistake]:
+    """Return what known mistakes give after the first step."""
+    size = np.abs(gradient)
+    epsilon = 1e-8
+    return [
+        (start, "update changed nothing: it has to change the parameters in place."),
+        (
+            start + 0.01 * gradient / (size + epsilon),
+            "Your Adam climbs: a step has to go against the gradient.",
+        ),
+        (start - 0.01 * gradient, "That is plain gradient descent."),
+        (
+            start - 0.001 * gradient / (np.sqrt(0.001) * size + epsilon),
+            "Your moments lack their correction: the first step is √10 times too long.",
+        ),
+        (
+            start - 0.01 * gradient / np.sqrt(gradient**2 + epsilon),
+            "ε belongs outside the root.",
+        ),
+        (
+            start - 0.01 * gradient / (size + epsilon / np.sqrt(0.001)),
+            "ε is added before the second moment is corrected: algorithm 1 corrects first.",
+        ),
+    ]
+
+
+def _check_train(train: object) -> None:
     rng = np.random.default_rng(96)
     stripes = np.sin(np.arange(20) * rng.uniform(0.2, 1, (40, 1))).reshape(40, 5, 4, 1)
     pixels = np.round(127.5 + 127.5 * stripes).astype(np.uint8)
     images = ImageSet(pixels, ("stripes",) * 40, ("stripes",) * 40)
     found = call(train, rng, images.as_float(dtype=np.float64), 16, 2, 120, 8, 0.01, 0.01)
-    is_pair = isinstance(found, tuple | list) and len(found) == 2 and isinstance(found[0], dict)
-    require(is_pair, "Return the parameters and a list of losses.")
-    require(np.size(found[1]) == 120, f"{np.size(found[1])} losses for 120 epochs: one for each.")
-    vae = _page_model(16, 2)
-    constant = reconstruction_quality(vae, images)["excess"]  # all parameters zero: mid-grey
+    require(
+        has_parts(found, 2) and isinstance(found[0], dict),
+        "Return the parameters and a list of losses.",
+    )
+    parameters, losses = found
+    require(
+        np.size(losses) == 120, f"{np.size(losses)} losses for 120 epochs: one for each is needed."
+    )
+    vae = _one_page_model(16, 2)
+    gray_excess = reconstruction_quality(vae, images)["excess"]  # all parameters are zero
     for name, array in vae.named_parameters().items():
-        array[:] = _page_array(found[0], name, array.shape, "Its dictionary")
+        array[:] = _require_array(parameters, name, array.shape, "Its dictionary")
     excess = reconstruction_quality(vae, images)["excess"]
-    verdict = f"an excess of {excess:.3g} nats on small pictures; {constant:.3g} is a grey square's"
-    hint = "Does every step draw new noise and update? Are the weights at the start of a good size?"
-    require(excess < constant / 3, f"It runs, but learns too little: {verdict}. {hint}")
+    require(
+        excess < gray_excess / 3,
+        f"It runs, but learns too little: on small pictures its excess is {excess:.3g} nats, and "
+        f"that of a gray square is {gray_excess:.3g}. Does every step draw new noise and update "
+        "the parameters? Do the weights start at a good size?",
+    )
 
 
 @exercise_check("09.4")
-def _one_page(initialize, loss_and_gradients, adam, train):
-    right = []
-    for name, answer, examine in (
-        ("initialize", initialize, _page_initialize),
-        ("loss_and_gradients", loss_and_gradients, _page_loss),
-        ("Adam", adam, _page_adam),
-        ("train", train, _page_train),
-    ):
+def _one_page(initialize: object, loss_and_gradients: object, adam: object, train: object) -> str:
+    parts: tuple[tuple[str, object, Callable[[object], None]], ...] = (
+        ("initialize", initialize, _check_initialize),
+        ("loss_and_gradients", loss_and_gradients, _check_loss_and_gradients),
+        ("Adam", adam, _check_adam),
+        ("train", train, _check_train),
+    )
+    right: list[str] = []
+    for name, answer, check_part in parts:
         so_far = f"Right so far: {', '.join(right)}. " if right else ""
         try:
-            examine(answer)
+            check_part(answer)
         except Unsolved:
             if not right:
                 raise
