@@ -1,4 +1,4 @@
-"""The `vae-nb` command, end to end, on pictures of a reader's own."""
+"""The `vae-nb` command, end to end, on a reader's own images."""
 
 import json
 import subprocess
@@ -10,7 +10,7 @@ from conftest import ROOT, run_command
 
 from vae_nb import load_model
 
-PICTURES = (
+FIGURES = (
     *("architecture.png", "dataset.png", "gradient_check.png", "interpolation.png"),
     *("kl_per_dimension.png", "latent_space.png", "latent_traversal.png", "loss.png"),
     *("reconstruccion.png", "samples.png", "sliders.png"),
@@ -20,7 +20,7 @@ PICTURES = (
 ANIMATIONS = ("latent_walk.gif", "training.gif")
 
 
-def test_whole_series_on_a_readers_own_grey_pictures(tiny_config_path, tmp_path):
+def test_whole_series_on_a_readers_own_gray_images(tiny_config_path, tmp_path):
     output = tmp_path / "results"
     result = run_command(
         *("run", "--config", tiny_config_path.name, "--output", "results"), cwd=tmp_path
@@ -30,7 +30,7 @@ def test_whole_series_on_a_readers_own_grey_pictures(tiny_config_path, tmp_path)
     assert [name[:2] for name in names] == [f"{number:02d}" for number in range(1, 11)]
     for name in names:
         assert name.removesuffix(".ipynb") in result.stdout
-    for name in PICTURES:
+    for name in FIGURES:
         assert (output / "images" / name).read_bytes().startswith(b"\x89PNG")
         assert str(output / "images" / name) in result.stdout
     for name in ANIMATIONS:
@@ -107,15 +107,15 @@ def test_bad_input_is_one_sentence_and_exit_code_2(values, arguments, parts, tmp
     assert (tmp_path / "results" / "metrics.json").read_text() == "{}"
 
 
-def test_folder_without_a_readable_picture(tmp_path):
-    (tmp_path / "pictures").mkdir()
-    (tmp_path / "pictures" / "a.png").write_bytes(b"no picture")
+def test_folder_without_a_readable_image(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "a.png").write_bytes(b"not an image")
     result = run_command(
-        *("run", "--output", tmp_path, "--set", f"data.input_dir={tmp_path / 'pictures'}"),
+        *("run", "--output", tmp_path, "--set", f"data.input_dir={tmp_path / 'mine'}"),
         cwd=tmp_path,
     )
     assert result.returncode == 2
-    assert str(tmp_path / "pictures") in result.stderr
+    assert str(tmp_path / "mine") in result.stderr
 
 
 def test_output_that_is_a_file(tiny_config_path, tmp_path):
@@ -127,7 +127,7 @@ def test_output_that_is_a_file(tiny_config_path, tmp_path):
 
 
 def test_check_config_prints_everything(tmp_path):
-    (tmp_path / "small.json").write_text('{"model": {"latent_dim": 8,}, /* so far */}')
+    (tmp_path / "small.json").write_text('{"model": {"latent_dim": 8,}, /* for now */}')
     result = run_command("check-config", "small.json", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     printed, _, rest = result.stdout.partition("\nParameters: ")
@@ -163,7 +163,7 @@ def test_plain_papermill_from_another_folder(tiny_config_path, tmp_path):
 
 
 def test_lab_opens_the_working_copy_on_this_machine_alone(monkeypatch, tmp_path, capfd):
-    """JupyterLab itself is driven elsewhere; here, what it is started with."""
+    """This checks how JupyterLab is started; other tests use JupyterLab itself."""
     from click.testing import CliRunner
 
     from vae_nb import cli
@@ -181,7 +181,7 @@ def test_lab_opens_the_working_copy_on_this_machine_alone(monkeypatch, tmp_path,
 
 
 def test_app_serves_a_trained_model_on_this_machine_alone(monkeypatch, tiny_config_path, tmp_path):
-    """Voilà itself is driven in tests/browser/; here, what it is started with."""
+    """This checks how Voilà is started; the tests in tests/browser/ use Voilà itself."""
     from click.testing import CliRunner
 
     from vae_nb import cli
@@ -206,7 +206,7 @@ def test_app_serves_a_trained_model_on_this_machine_alone(monkeypatch, tiny_conf
     assert eval(source.rpartition("\n")[2], names)._folder == output / "images"
 
 
-def test_app_without_voila_says_how_to_get_it(monkeypatch, tmp_path):
+def test_app_without_voila_says_how_to_install_it(monkeypatch, tmp_path):
     from click.testing import CliRunner
 
     from vae_nb import cli
@@ -214,7 +214,7 @@ def test_app_without_voila_says_how_to_get_it(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "voila.app", None)
     result = CliRunner().invoke(cli.main, ["app", "--output", str(tmp_path / "output")])
     assert result.exit_code == 2
-    assert result.stderr.startswith("Error: Voilà is not installed; `make app` brings it")
+    assert result.stderr.startswith("Error: Voilà is not installed; `make app` installs it")
     assert not (tmp_path / "output").exists()
 
 

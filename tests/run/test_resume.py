@@ -1,7 +1,8 @@
-"""A training that was interrupted goes on to the bit."""
+"""An interrupted training that goes on has the same bits as an uninterrupted one."""
 
 import json
 import os
+import re
 import signal
 import threading
 
@@ -19,15 +20,15 @@ from vae_nb.run.trained_run import load_or_train, train_and_save
 from vae_nb.system.errors import FilesError, Interrupted, ModelError
 from vae_nb.system.signals import hold_signals
 
-STEPS_PER_EPOCH = 2  # eight training pictures in batches of four
+STEPS_PER_EPOCH = 2  # eight training images in batches of four
 
 
 class StopHereError(Exception):
-    """What a test's callback ends a training with."""
+    """A test's callback raises it to end a training."""
 
 
 def trained(config, path=None, stop_after=None, resume_from=None, **options):
-    """A training's VAE and history; or its checkpoint after some steps, by way of a file."""
+    """Train a VAE; after some steps, stop and save a checkpoint if asked to."""
     images = load_images(config.data)
     train_set, validation_set = images.split(config.data.validation_split, config.training.seed)
     vae = VAE(config.model, images.image_shape, random_stream(config.training.seed, "weights"))
@@ -179,7 +180,7 @@ def test_without_a_checkpoint_resuming_starts_at_the_beginning(pictures, output,
     assert run.metrics["resumed_at"] is None
 
 
-def test_what_is_not_resumed_starts_at_the_beginning(pictures, output):
+def test_without_resuming_a_training_starts_at_the_beginning(pictures, output):
     config = tiny_config(pictures)
     interrupted(config, output)
     epochs = []
@@ -206,7 +207,7 @@ def test_load_or_train_goes_on(pictures, output, capfd):
     [
         ({"training__epochs": 4}, "training.epochs"),
         ({"model__latent_dim": 3, "training__seed": 1}, "model.latent_dim, training.seed"),
-        ({"data__channels": 3}, "data.channels, the pictures"),
+        ({"data__channels": 3}, "data.channels, the images"),
     ],
 )
 def test_a_checkpoint_of_another_training_is_refused_and_kept(
@@ -218,12 +219,12 @@ def test_a_checkpoint_of_another_training_is_refused_and_kept(
     with pytest.raises(ModelError, match=f"of another training, which differs in {named}\\."):
         train_and_save(other, output, resume=True, progress=False)
     assert files_in(output) == before
-    # Trained without resuming, it stays where no checkpoint takes its place,
+    # A training without resuming leaves it alone if it writes no checkpoint,
     assert load_or_train(other, output, progress=False).metrics["resumed_at"] is None
     models = output / "models"
     checkpoint = before[(models / "checkpoint.npz").relative_to(output)]
     assert (models / "checkpoint.npz").read_bytes() == checkpoint
-    # and is kept beside the one that does.
+    # and keeps it beside its own checkpoint if it writes one.
     capfd.readouterr()
     interrupted(other, output)
     kept = models / "checkpoint_1.npz"
@@ -232,7 +233,7 @@ def test_a_checkpoint_of_another_training_is_refused_and_kept(
     assert load_origin(models / "checkpoint.npz")[0] == other
 
 
-def test_a_damaged_checkpoint_is_refused_and_in_no_other_training_s_way(pictures, output):
+def test_a_damaged_checkpoint_is_refused_and_stops_no_new_training(pictures, output):
     config = tiny_config(pictures)
     interrupted(config, output)
     path = output / "models" / "checkpoint.npz"
@@ -271,7 +272,7 @@ def test_a_checkpoint_that_lies_about_its_steps_is_refused(pictures, output):
     ],
     ids=repr,
 )
-def test_a_position_that_is_none_is_refused_in_a_sentence(pictures, output, position):
+def test_an_invalid_position_is_refused_in_one_sentence(pictures, output, position):
     config = tiny_config(pictures)
     images = load_images(config.data)
     path = output / "checkpoint.npz"
@@ -299,8 +300,8 @@ def test_checkpoints_are_written_at_their_interval(pictures, output, monkeypatch
         train_and_save(config, output, progress=False)
         return list(written)
 
-    assert steps_of(0) == [2, 4, 6]  # after every epoch
-    assert steps_of(2) == [2, 4, 6]  # the clock is looked at once a step, and when one is written
+    assert steps_of(0) == [2, 4, 6]  # after each epoch
+    assert steps_of(2) == [2, 4, 6]  # the clock is read once a step, and once per checkpoint
     assert steps_of(1000) == []
 
 
@@ -320,7 +321,7 @@ def test_a_checkpoint_that_cannot_be_written_does_not_end_the_training(
     assert len(run.history) == 3
 
 
-def test_an_interrupt_without_a_checkpoint_is_told(pictures, output, monkeypatch):
+def test_an_interrupt_without_a_checkpoint_says_so(pictures, output, monkeypatch):
     monkeypatch.setattr("vae_nb.run.checkpoints.save_checkpoint", refuse)
     message = interrupted(tiny_config(pictures), output)
     assert message == "Interrupted in epoch 2 of 3; no checkpoint could be written."
@@ -335,7 +336,8 @@ def test_an_interrupt_after_the_last_step_leaves_the_model(pictures, output, mon
 
     monkeypatch.setattr("vae_nb.run.trained_run._measure", measure)
     path = output / "models" / "vae.npz"
-    with pytest.raises(Interrupted, match=f"^Interrupted when the model was trained: {path}\\.$"):
+    message = f"Interrupted after the training; the model is {path}."
+    with pytest.raises(Interrupted, match=f"^{re.escape(message)}$"):
         train_and_save(config, output, progress=False)
     assert len(load_model(path)[1]) == 3
     assert [file.name for file in (output / "models").iterdir()] == ["vae.npz"]
@@ -362,7 +364,7 @@ def test_a_later_checkpoint_is_not_lost_to_an_earlier_one(pictures, output):
     assert path.read_bytes() == later
 
 
-def test_the_best_weights_survive_a_part_that_nobody_watched(pictures, tmp_path):
+def test_the_best_weights_survive_a_part_without_a_callback(pictures, tmp_path):
     config = tiny_config(pictures, training__epochs=9, training__kl_warmup=0)
     path = tmp_path / "checkpoint.npz"
     with pytest.raises(StopHereError):
@@ -428,7 +430,7 @@ def test_in_another_thread_nothing_is_held():
 def test_sigterm_comes_when_the_work_has_ended(work_ends, capfd):
     came = []
 
-    def terminate(number, frame):  # what the command has
+    def terminate(number, frame):  # as the command does
         came.append(number)
         raise SystemExit(143)
 
@@ -443,7 +445,7 @@ def test_sigterm_comes_when_the_work_has_ended(work_ends, capfd):
 
 
 def test_a_resumed_configuration_may_lie_elsewhere(pictures, output):
-    """Where the pictures lie and how often is saved make no other training."""
+    """The images may be in another folder, and checkpoints may be saved more often."""
     interrupted(tiny_config(pictures), output)
     moved = pictures.rename(pictures.with_name("moved"))
     config = tiny_config(moved, training__checkpoint_seconds=5)

@@ -1,4 +1,4 @@
-"""The runner of the notebooks: order, failures, killed kernels, what is kept."""
+"""The notebooks are executed: order, failures, killed kernels, what is kept."""
 
 import nbformat
 import pytest
@@ -12,7 +12,7 @@ PARAMETERS = 'config_path = ""\noutput_dir = ""\noverrides = {}'
 
 @pytest.fixture
 def notebooks(tmp_path, monkeypatch):
-    """A series of our own: a function that adds a notebook to it."""
+    """The test's own series: a function that adds a notebook to it."""
     folder = tmp_path / "notebooks"
     folder.mkdir()
     monkeypatch.setattr(series, "NOTEBOOKS_FOLDER", folder)
@@ -51,7 +51,7 @@ def test_notebooks_run_in_order_with_their_parameters(notebooks, tmp_path):
     assert log.read_text().splitlines() == [f"01_first {expected}", f"02_second {expected}"]
 
 
-def test_nobody_watches_a_training_in_batch(notebooks, tmp_path, caplog):
+def test_notebooks_are_told_not_to_show_a_training(notebooks, tmp_path, caplog):
     notebooks("01_first", "assert 'watch' not in globals()")
     notebooks("02_second", "assert watch is False")
     path = tmp_path / "notebooks" / "02_second.ipynb"
@@ -159,8 +159,8 @@ def test_a_notebook_that_the_reader_changed_is_left_alone(notebooks, tmp_path):
     assert "2 + 2" in first.read_text()
 
 
-@pytest.mark.parametrize("record", [None, "no JSON", "[]", "{}"])
-def test_without_a_record_whatever_differs_is_the_readers(notebooks, tmp_path, record):
+@pytest.mark.parametrize("record", [None, "not JSON", "[]", "{}"])
+def test_without_a_record_a_notebook_that_differs_is_the_readers(notebooks, tmp_path, record):
     notebooks("01_first", "1 + 1")
     (copy,), _ = refresh_working_copy(tmp_path / "mine")
     edit(copy, "my own idea")
@@ -176,5 +176,8 @@ def test_a_damaged_notebook_in_the_working_copy_is_left_alone(notebooks, tmp_pat
     (copy,), _ = refresh_working_copy(tmp_path / "mine")
     copy.write_text("{damaged")
     notebooks("01_first", "2 + 2")
+    assert refresh_working_copy(tmp_path / "mine")[1] == [copy]
+    assert copy.read_text() == "{damaged"
+    (tmp_path / "mine" / ".versions.json").unlink()
     assert refresh_working_copy(tmp_path / "mine")[1] == [copy]
     assert copy.read_text() == "{damaged"

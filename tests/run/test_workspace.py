@@ -1,4 +1,4 @@
-"""An output folder: when a saved model counts, and that nothing earlier is lost."""
+"""An output folder: when a saved model is used again, and that nothing earlier is lost."""
 
 import errno
 import json
@@ -28,7 +28,7 @@ def load(config, output):
 
 @pytest.fixture
 def trained(pictures, output, capfd):
-    """A model in the output folder, and nothing of its making in what is captured."""
+    """A model in the output folder; what its training printed is not captured."""
     run = train_and_save(tiny_config(pictures), output, progress=False)
     capfd.readouterr()
     return run
@@ -38,7 +38,7 @@ def same_weights(run, other):
     return np.array_equal(run.vae.parameters, other.vae.parameters)
 
 
-def test_places_lie_in_the_folder(tmp_path):
+def test_places_are_in_the_folder(tmp_path):
     workspace = Workspace(tmp_path / "out")
     assert workspace.model_path == tmp_path / "out" / "models" / "vae.npz"
     assert workspace.metrics_path == tmp_path / "out" / "metrics.json"
@@ -56,11 +56,11 @@ def test_a_figure_is_saved_under_its_name(tmp_path):
     assert [file.name for file in path.parent.iterdir()] == ["loss.png"]
 
 
-def test_an_animation_keeps_colours_of_different_frames_and_its_whole_caption(tmp_path):
+def test_an_animation_keeps_colors_of_different_frames_and_its_whole_caption(tmp_path):
     frames = np.full((9, 40, 120, 3), 255, np.uint8)
-    colours = [(220, 30, 30), (20, 160, 40), (30, 60, 210)]
-    frames[:, 10:30, 10:30] = np.repeat(colours, 3, axis=0)[:, None, None]
-    captions = ["a caption wider than its picture"] * 9
+    colors = [(220, 30, 30), (20, 160, 40), (30, 60, 210)]
+    frames[:, 10:30, 10:30] = np.repeat(colors, 3, axis=0)[:, None, None]
+    captions = ["a caption wider than its image"] * 9
     path = Workspace(tmp_path).save_animation(frames, "walk.gif", captions, seconds=0.05)
     with Image.open(path) as image:
         assert image.info["loop"] == 0
@@ -68,9 +68,9 @@ def test_an_animation_keeps_colours_of_different_frames_and_its_whole_caption(tm
         for number in range(image.n_frames):
             image.seek(number)
             shown.append(np.asarray(image.convert("RGB")))
-    assert len(shown) == 3  # equal frames are one that stands longer
-    for pixels, colour in zip(shown, colours, strict=True):
-        assert np.abs(pixels[20, 20] - np.array(colour)).max() <= 8
+    assert len(shown) == 3  # equal frames become one that is shown longer
+    for pixels, color in zip(shown, colors, strict=True):
+        assert np.abs(pixels[20, 20] - np.array(color)).max() <= 8
         dark = np.flatnonzero(np.any(pixels[40:] < 128, axis=(0, 2)))
         assert dark[0] > 1
         assert dark[-1] < 118
@@ -116,8 +116,8 @@ def test_two_trainings_of_one_seed_have_the_same_bits(pictures, tmp_path, traine
         ({"training__epochs": 4}, "training.epochs"),
         ({"model__latent_dim": 3}, "model.latent_dim"),
         ({"training__kl_weight": 2, "training__seed": 1}, "training.kl_weight, training.seed"),
-        # The pictures differ as well where they are brought to another size.
-        ({"data__input_size": [9, 8]}, "data.input_size, the pictures"),
+        # Images that are resized to another size differ, too.
+        ({"data__input_size": [9, 8]}, "data.input_size, the images"),
     ],
 )
 def test_another_configuration_is_named_and_trained(
@@ -157,17 +157,17 @@ def relabel(pictures):
 
 
 @pytest.mark.parametrize("change", [change_a_pixel, rename, remove, relabel])
-def test_other_pictures_are_named_and_a_new_model_is_trained(
+def test_other_images_are_named_and_a_new_model_is_trained(
     pictures, output, trained, capfd, change
 ):
     change(pictures)
     load(tiny_config(pictures), output)
     out = capfd.readouterr().out
-    assert "The saved model differs in the pictures: training a new one.\n" in out
+    assert "The saved model differs in the images: training a new one.\n" in out
     assert (output / "models" / "vae_1.npz").exists()
 
 
-def test_where_the_pictures_lie_and_how_often_is_saved_make_no_other_model(
+def test_the_images_folder_and_the_checkpoint_interval_do_not_matter(
     pictures, output, trained, capfd, tmp_path
 ):
     shutil.copytree(pictures, tmp_path / "copy")
@@ -178,7 +178,7 @@ def test_where_the_pictures_lie_and_how_often_is_saved_make_no_other_model(
     assert run.config == config
 
 
-def test_every_model_that_is_no_longer_asked_for_is_kept(pictures, output, trained):
+def test_every_earlier_model_is_kept(pictures, output, trained):
     models = output / "models"
     contents = []
     for epochs in (1, 2, 1):
@@ -194,7 +194,7 @@ def test_training_the_same_again_keeps_no_second_copy(pictures, output, trained)
     assert [path.name for path in (output / "models").iterdir()] == ["vae.npz"]
 
 
-def test_a_damaged_model_is_told_kept_and_trained_anew(pictures, output, trained, capfd):
+def test_a_damaged_model_is_named_kept_and_trained_again(pictures, output, trained, capfd):
     path = output / "models" / "vae.npz"
     path.write_bytes(b"damaged")
     run = load(tiny_config(pictures), output)
@@ -204,7 +204,7 @@ def test_a_damaged_model_is_told_kept_and_trained_anew(pictures, output, trained
     np.testing.assert_array_equal(load_model(path)[0].parameters, run.vae.parameters)
 
 
-def test_a_model_whose_configuration_is_of_another_version_is_trained_anew(
+def test_a_model_with_the_configuration_of_another_version_is_trained_again(
     pictures, output, trained, capfd, monkeypatch
 ):
     path = output / "models" / "vae.npz"
@@ -218,8 +218,8 @@ def test_a_model_whose_configuration_is_of_another_version_is_trained_anew(
     assert "sampling is not a known key" in capfd.readouterr().out
 
 
-def test_skipped_pictures_are_named(pictures, output, capfd):
-    (pictures / "damaged.png").write_bytes(b"no picture")
+def test_skipped_images_are_named(pictures, output, capfd):
+    (pictures / "damaged.png").write_bytes(b"not an image")
     run = load(tiny_config(pictures), output)
     assert f"Skipped {pictures / 'damaged.png'}: " in capfd.readouterr().out
     assert run.metrics["images"] == {"training": 8, "validation": 2, "skipped": 1}
@@ -296,7 +296,7 @@ def test_the_callback_sees_every_epoch(pictures, output):
     assert epochs == [1, 2, 3]
 
 
-# What fails leaves what was there
+# A failure leaves what was there
 
 
 def test_a_training_that_diverges_leaves_what_was_there(pictures, output, trained):
@@ -342,7 +342,7 @@ def test_a_model_that_cannot_be_saved_leaves_what_was_there(pictures, output, tr
     assert {name: after[name] for name in before} == before
 
 
-def test_missing_pictures_leave_what_was_there(pictures, output, trained):
+def test_missing_images_leave_what_was_there(pictures, output, trained):
     before = files_in(output)
     shutil.rmtree(pictures)
     with pytest.raises(ImagesError):
@@ -365,8 +365,8 @@ def test_an_output_folder_that_is_a_file_is_refused_before_the_training(
 
 def test_an_animation_keeps_its_frames_captions_and_durations(tmp_path):
     frames = np.full((3, 40, 200, 3), 255, np.uint8)
-    for number, colour in enumerate([(200, 0, 0), (0, 120, 0), (0, 0, 250)]):
-        frames[number, 5:20, 5:20] = colour
+    for number, color in enumerate([(200, 0, 0), (0, 120, 0), (0, 0, 250)]):
+        frames[number, 5:20, 5:20] = color
     path = Workspace(tmp_path).save_animation(frames, "walk.gif", ["one", "two", "three"], 0.05)
     assert path == tmp_path / "images" / "walk.gif"
     with Image.open(path) as animation:
@@ -376,7 +376,7 @@ def test_an_animation_keeps_its_frames_captions_and_durations(tmp_path):
             animation.seek(number)
             assert animation.info["duration"] == duration
             shown = np.asarray(animation.convert("RGB"))
-            np.testing.assert_allclose(shown[:40], frames[number], atol=8)  # 256 colours
+            np.testing.assert_allclose(shown[:40], frames[number], atol=8)  # 256 colors
             assert np.all(shown[:5] == 255)  # white stays white
             assert shown[40:].min() < 100  # the caption
 

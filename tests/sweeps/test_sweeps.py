@@ -1,4 +1,4 @@
-"""Sweeps: what is planned, what runs where, what a failure, a kill and a second start leave."""
+"""Sweeps: the plan, the runs, and what a failure, a kill or a second start leaves."""
 
 import csv
 import json
@@ -18,14 +18,15 @@ import pytest
 from conftest import ROOT, run_command
 
 from vae_nb.data.config import config_keys, load_config
+from vae_nb.run.model_files import load_model
 from vae_nb.run.series import series_notebooks
 from vae_nb.run.trained_run import train_and_save
-from vae_nb.run.workspace import Workspace, load_model
+from vae_nb.run.workspace import Workspace
 from vae_nb.sweeps import engine, identity, plan, worker
 from vae_nb.sweeps.results import DOCUMENTED, find_sweep, flat, read_sweep, write_rows
 from vae_nb.system.errors import ConfigError, FilesError
 
-ONLY = "05"  # it trains where there is no model, and takes a few seconds
+ONLY = "05"  # it trains if there is no model, and takes a few seconds
 TIMES = {"training_seconds", "seconds"}
 DEFINITIONS = sorted((ROOT / "configs" / "sweeps").glob("*.json"))
 
@@ -52,7 +53,7 @@ def config_path(pictures, tmp_path):
 
 @pytest.fixture
 def long_config_path(pictures, tmp_path):
-    """A training that takes some seconds, with a checkpoint every tenth of one."""
+    """A training that takes a few seconds, with a checkpoint every tenth of a second."""
     path = tmp_path / "long.json"
     values = tiny_values(pictures, epochs=4000, checkpoint_seconds=0.1)
     path.write_text(json.dumps(values), encoding="utf-8")
@@ -82,11 +83,11 @@ def wait_until(condition, process):
             return
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
-    raise AssertionError("it did not come to that")
+    raise AssertionError("the condition did not come true")
 
 
 def rows_of(folder, leave_out=TIMES):
-    """The table's rows as text, times aside."""
+    """The table's rows as text, without the times."""
     with open(folder / "results.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     return [{key: text for key, text in row.items() if key not in leave_out} for row in rows]
@@ -115,7 +116,7 @@ def test_a_plan_has_every_combination_and_every_seed(config_path):
     assert all(run.config.training.epochs == 3 for run in runs)
 
 
-def test_what_two_grids_have_in_common_is_run_once(config_path):
+def test_what_is_in_two_grids_is_run_once(config_path):
     grids = [{"model.latent_dim": [2, 3]}, {"training.epochs": [3, 4]}]
     runs = plan.plan_sweep([config_path], grids)
     assert [run.name for run in runs] == [
@@ -142,7 +143,7 @@ def test_two_configurations_of_one_name_are_refused(pictures, tmp_path):
         plan.plan_sweep(paths)
 
 
-def test_an_encoder_that_is_swept_brings_its_decoder():
+def test_a_swept_encoder_has_a_mirrored_decoder():
     wide = [{"units": 9, "activation": "relu"}, {"units": 7, "activation": "tanh"}]
     tame = [{"units": 5, "activation": "relu"}, {"units": 4, "activation": "relu"}]
     grids = [{"model.encoder_layers": [wide]}, {"model.decoder_layers": [tame]}]
@@ -154,7 +155,7 @@ def test_an_encoder_that_is_swept_brings_its_decoder():
     assert second.values["model.decoder_layers"] == "5-4 relu"
 
 
-def test_names_are_those_of_folders_and_differ():
+def test_names_are_different_folder_names():
     paths = [[f"/a/{letter * 200}", "/b c?*"] for letter in "xy"]
     runs = plan.plan_sweep(["config.json"], [{"data.input_dir": [*paths, "/a:b", "/a?b"]}])
     assert len({run.name for run in runs}) == 4
@@ -174,7 +175,7 @@ def test_shipped_definitions_can_be_planned(path):
     assert series_notebooks(only)
 
 
-def test_a_configuration_is_no_definition():
+def test_a_configuration_is_not_a_definition():
     assert plan.read_sweep_definition("configs/basic.json") is None
 
 
@@ -190,7 +191,7 @@ def test_a_configuration_is_no_definition():
         ({"grids": [{}], "sedes": 1}, ["sedes"]),
     ],
 )
-def test_a_bad_definition_is_told_in_a_sentence(values, parts, tmp_path):
+def test_a_bad_definition_is_one_sentence(values, parts, tmp_path):
     path = tmp_path / "definition.json"
     path.write_text(json.dumps(values), encoding="utf-8")
     with pytest.raises(ConfigError) as caught:
@@ -209,7 +210,7 @@ def test_a_bad_definition_is_told_in_a_sentence(values, parts, tmp_path):
         ({"training.seed": [1, 2]}, 2, "training.seed is swept, and 2 seeds are asked for"),
     ],
 )
-def test_a_bad_plan_is_told_before_anything_runs(grid, seeds, part):
+def test_a_bad_plan_fails_before_anything_runs(grid, seeds, part):
     with pytest.raises(ConfigError, match=part):
         plan.plan_sweep(["config.json"], [grid], seeds)
 
@@ -228,21 +229,21 @@ def test_a_grid_is_read_from_the_command_line(text, expected):
 
 
 @pytest.mark.parametrize("text", ["model.latent_dim", "=2", "model.latent_dim=", "="])
-def test_no_grid(text):
+def test_a_text_without_key_or_values_is_not_a_grid(text):
     with pytest.raises(ConfigError, match="key=value,value"):
         plan.parse_grid(text)
 
 
-def test_what_a_run_is_known_by():
+def test_how_a_run_is_recognized():
     config = load_config("config.json")
-    known = identity.config_hash(config, "pictures")
+    known = identity.config_hash(config, "images")
     for key, value in (("data.input_dir", "elsewhere"), ("training.checkpoint_seconds", 1)):
-        assert identity.config_hash(load_config("config.json", {key: value}), "pictures") == known
+        assert identity.config_hash(load_config("config.json", {key: value}), "images") == known
     hashes = {known, identity.config_hash(config, "others")}
     changes = {"training.seed": 7, "model.latent_dim": 3, "training.augmentation": 0.5}
     for key, value in changes.items():
         assert key in config_keys()
-        hashes.add(identity.config_hash(load_config("config.json", {key: value}), "pictures"))
+        hashes.add(identity.config_hash(load_config("config.json", {key: value}), "images"))
     assert len(hashes) == 2 + len(changes)
     assert identity.code_version("04") != identity.code_version("05")
     assert identity.code_version("04") == identity.code_version("04")
@@ -251,7 +252,7 @@ def test_what_a_run_is_known_by():
 # --- the runs ---
 
 
-def test_a_run_that_fails_stops_no_other_and_is_run_again(config_path, pictures, tmp_path):
+def test_a_failed_run_stops_no_other_and_is_run_again(config_path, pictures, tmp_path):
     bad = tiny_values(
         pictures, learning_rate=10, optimizer={"type": "sgd"}, gradient_clip_norm=None, epochs=200
     )
@@ -296,7 +297,7 @@ def test_a_run_that_fails_stops_no_other_and_is_run_again(config_path, pictures,
     assert (folder / "images" / "sweep_runs.png").exists()
     assert find_sweep(tmp_path / "results") == folder
 
-    # What failed and what lost a file is run again; what is complete is left alone.
+    # A run that failed or lost a file is run again; a complete one is left alone.
     done = {name: (folder / name / "run.json") for name in results.curves}
     (folder / "config=tiny_seed=0" / "models" / "vae.npz").unlink()
     before = {name: path.stat().st_mtime_ns for name, path in done.items()}
@@ -319,6 +320,15 @@ def test_the_same_bits_with_one_job_and_with_two(config_path, tmp_path):
     assert (one / "curves.csv").read_bytes() == (two / "curves.csv").read_bytes()
     assert parameters_of(one) == parameters_of(two)
     assert len(set(parameters_of(one).values())) == 4
+
+
+def test_only_replaces_the_notebooks_of_a_definition(config_path, tmp_path):
+    definition = {"configs": [str(config_path)], "only": "01"}
+    (tmp_path / "mine.json").write_text(json.dumps(definition), encoding="utf-8")
+    result = sweep("mine.json", cwd=tmp_path)  # with --only
+    assert result.returncode == 0, result.stderr
+    folder = tmp_path / "results" / "sweeps" / "mine" / "seed=0" / "notebooks"
+    assert [path.name for path in folder.iterdir()] == ["05_reconstruct.ipynb"]
 
 
 def test_another_configuration_under_a_run_s_name_keeps_the_earlier_model(config_path, tmp_path):
@@ -357,7 +367,7 @@ def test_a_killed_sweep_finishes_what_was_missing(long_config_path, tmp_path):
     assert (killed / "curves.csv").read_bytes() == (whole / "curves.csv").read_bytes()
     assert parameters_of(killed) == parameters_of(whole)
     resumed = [json.loads(path.read_text())["resumed_at"] for path in killed.glob("*/metrics.json")]
-    assert any(resumed)  # the run that was under way went on
+    assert any(resumed)  # the run that was killed went on
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -365,7 +375,7 @@ def test_an_interrupted_sweep_leaves_checkpoints(long_config_path, tmp_path, num
     process = started_sweep(long_config_path, "--seeds", "3", "--jobs", "2", cwd=tmp_path)
     folder = tmp_path / "results" / "sweeps" / "long"
     wait_until(lambda: len(list(folder.glob("*/models/checkpoint.npz"))) == 2, process)
-    if number == signal.SIGINT:  # a terminal sends it to all that a command started
+    if number == signal.SIGINT:  # a terminal sends it to every process of a command
         os.killpg(process.pid, number)
     else:
         process.send_signal(number)
@@ -393,7 +403,7 @@ def test_any_executor_runs_a_sweep(config_path, tmp_path):
 
 
 class Elsewhere:
-    """Runs a job as a worker does that has other files at the same places."""
+    """Runs a job like a worker on another machine, with other files at the same paths."""
 
     def __init__(self, executor):
         self.executor = executor
@@ -402,7 +412,7 @@ class Elsewhere:
         return self.executor.submit(function, job | {"token": "of another machine"})
 
 
-def test_results_come_back_where_no_folder_is_shared(config_path, tmp_path):
+def test_results_come_back_if_no_folder_is_shared(config_path, tmp_path):
     with engine.local_executor(1) as executor:
         assert plan_and_run(config_path, tmp_path / "shared", executor).errors == {}
         elsewhere = Elsewhere(executor)
@@ -418,18 +428,18 @@ def test_results_come_back_where_no_folder_is_shared(config_path, tmp_path):
 
 @pytest.mark.parametrize(
     ("key", "sentence"),
-    [("code_version", "another version than the sweep's"), ("config_hash", "are others than")],
+    [("code_version", "is not the version"), ("config_hash", "are not those of the sweep")],
 )
-def test_a_worker_with_other_code_or_pictures_says_so(config_path, tmp_path, key, sentence):
+def test_a_worker_with_other_code_or_images_says_so(config_path, tmp_path, key, sentence):
     (run,) = plan.plan_sweep([config_path])
-    job = engine._jobs([run], tmp_path, ONLY, 1, None)[run.name]
+    job = engine.make_jobs([run], tmp_path, ONLY, 1, None)[run.name]
     job["identity"][key] = "something else"
     result = worker.run_one(job)
     assert sentence in result["error"]
     assert str(ROOT) in result["error"]
 
 
-def test_executed_notebooks_are_stored_where_papermill_can(config_path, tmp_path):
+def test_executed_notebooks_are_stored_by_papermill(config_path, tmp_path):
     with engine.local_executor(1) as executor:
         to = str(tmp_path / "store/")
         outcome = plan_and_run(config_path, tmp_path / "sweep", executor, notebooks_to=to)
@@ -439,7 +449,7 @@ def test_executed_notebooks_are_stored_where_papermill_can(config_path, tmp_path
     assert stored == own
 
 
-def test_an_address_that_papermill_cannot_write_to_is_told_before_a_training(config_path, tmp_path):
+def test_an_address_that_papermill_cannot_write_to_fails_before_a_training(config_path, tmp_path):
     with engine.local_executor(1) as executor:
         to = "nonsense://nowhere"
         outcome = plan_and_run(config_path, tmp_path / "sweep", executor, notebooks_to=to)
@@ -493,7 +503,7 @@ def test_bad_input_is_one_sentence_and_exit_code_2(arguments, parts, tmp_path, m
 
 @pytest.fixture
 def cluster(tmp_path):
-    """A Dask scheduler and two workers, processes each; gives its address and the workers."""
+    """A Dask scheduler and two workers, in their own processes: its address and the workers."""
     file = tmp_path / "scheduler.json"
     common = {"cwd": tmp_path, "env": os.environ | {"PYTHONPATH": str(ROOT)}}
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
@@ -516,7 +526,7 @@ def cluster(tmp_path):
             process.wait()
 
 
-def test_a_cluster_gives_what_processes_give_and_a_killed_worker_costs_nothing(
+def test_a_cluster_gives_the_same_results_even_if_a_worker_is_killed(
     long_config_path, tmp_path, cluster
 ):
     address, workers = cluster
@@ -534,10 +544,10 @@ def test_a_cluster_gives_what_processes_give_and_a_killed_worker_costs_nothing(
     assert (there / "curves.csv").read_bytes() == (here / "curves.csv").read_bytes()
     assert parameters_of(there) == parameters_of(here)
     resumed = [json.loads(path.read_text())["resumed_at"] for path in there.glob("*/metrics.json")]
-    assert any(resumed)  # the killed worker's run was tried again, and went on
+    assert any(resumed)  # the killed worker's run went on in another worker
 
 
-# --- what is read ---
+# --- the results ---
 
 
 def test_tables_are_read_as_they_were_written(tmp_path):
@@ -561,10 +571,10 @@ def test_tables_are_read_as_they_were_written(tmp_path):
         (None, "No such file"),
         ("", "no run of a sweep"),
         ("a\n1\n", "no run of a sweep"),
-        ("a,b\n1\n", "line is longer or shorter"),
+        ("a,b\n1\n", "a line is longer or shorter"),
     ],
 )
-def test_tables_that_are_none_are_told_in_a_sentence(tmp_path, text, part):
+def test_bad_tables_are_one_sentence(tmp_path, text, part):
     write_rows(tmp_path / "curves.csv", [])
     if text is not None:
         (tmp_path / "results.csv").write_text(text)
@@ -573,22 +583,22 @@ def test_tables_that_are_none_are_told_in_a_sentence(tmp_path, text, part):
     assert str(tmp_path) in str(caught.value)
 
 
-def test_examples_that_are_none_are_told_in_a_sentence(tmp_path):
+def test_bad_examples_are_one_sentence(tmp_path):
     write_rows(tmp_path / "curves.csv", [])
     columns = ("run", "training.seed", "status", "error", "config_hash", "code_version")
     write_rows(tmp_path / "results.csv", [dict.fromkeys(columns, "a")])
     path = tmp_path / "a" / "images" / "examples.png"
     path.parent.mkdir(parents=True)
-    path.write_bytes(b"no picture")
-    with pytest.raises(FilesError, match=r"examples\.png is no picture of examples"):
+    path.write_bytes(b"not an image")
+    with pytest.raises(FilesError, match=r"examples\.png is not an image of examples"):
         read_sweep(tmp_path).examples("a")
 
 
-def test_a_run_that_another_process_has_finished_meanwhile_is_left_alone(config_path, tmp_path):
+def test_a_run_that_another_process_has_completed_is_left_alone(config_path, tmp_path):
     with engine.local_executor(1) as executor:
         assert plan_and_run(config_path, tmp_path / "sweep", executor).errors == {}
     (run,) = plan.plan_sweep([config_path])
-    job = engine._jobs([run], tmp_path / "sweep", ONLY, 1, None)[run.name]
+    job = engine.make_jobs([run], tmp_path / "sweep", ONLY, 1, None)[run.name]
     (tmp_path / "sweep" / ".sweep").write_text(job["token"])
     done = tmp_path / "sweep" / run.name / "run.json"
     before = done.stat().st_mtime_ns
@@ -597,9 +607,9 @@ def test_a_run_that_another_process_has_finished_meanwhile_is_left_alone(config_
 
 
 def test_a_run_goes_on_from_its_checkpoint_in_notebook_04_too(config_path, tmp_path):
-    """That notebook trains whatever is there, unless it is told to resume."""
+    """That notebook trains from epoch 1 unless it is told to resume."""
     (run,) = plan.plan_sweep([config_path])
-    job = engine._jobs([run], tmp_path, "04", 1, None)[run.name]
+    job = engine.make_jobs([run], tmp_path, "04", 1, None)[run.name]
     (tmp_path / ".sweep").write_text(job["token"])
 
     class StopHereError(Exception):
@@ -620,19 +630,36 @@ def test_a_run_goes_on_from_its_checkpoint_in_notebook_04_too(config_path, tmp_p
     assert resumed.parameters.tobytes() == whole.vae.parameters.tobytes()
 
 
-def test_an_editor_s_files_are_no_code(tmp_path, monkeypatch):
-    (tmp_path / "vae_nb" / ".ipynb_checkpoints").mkdir(parents=True)
-    (tmp_path / "vae_nb" / "model.py").write_text("x = 1")
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A package with a file of its own and one in a room, whose version is computed."""
+    package = tmp_path / "vae_nb"
+    (package / "core").mkdir(parents=True)
+    for name in ("cli.py", "config.schema.json", "core/x.py"):
+        (package / name).write_text("1")
     monkeypatch.setattr(identity, "PROJECT_ROOT", tmp_path)
+    return package
+
+
+@pytest.mark.parametrize("name", ["cli.py", "config.schema.json", "core/x.py", "core/new.py"])
+def test_a_changed_or_new_file_is_another_version_of_the_code(package, name):
     version = identity.code_version("04")
-    (tmp_path / "vae_nb" / ".model.py.swp").write_bytes(b"\xff")
-    (tmp_path / "vae_nb" / ".#model.py").write_text("x = 2")
-    assert identity.code_version("04") == version
-    (tmp_path / "vae_nb" / "model.py").write_text("x = 2")
+    (package / name).write_text("2")
     assert identity.code_version("04") != version
 
 
-def test_where_nothing_was_swept_the_documented_sweep_is_found(tmp_path):
+@pytest.mark.parametrize("room", ["", "core"])
+def test_an_editors_files_do_not_change_the_version_of_the_code(package, room):
+    version = identity.code_version("04")
+    (package / room / ".x.py.swp").write_bytes(b"\xff")
+    (package / room / ".#x.py").write_text("2")
+    for folder in (".ipynb_checkpoints", ".cache/deeper"):
+        (package / room / folder).mkdir(parents=True)
+        (package / room / folder / "x.py").write_bytes(b"\xff")
+    assert identity.code_version("04") == version
+
+
+def test_without_a_result_the_documented_sweep_is_found(tmp_path):
     assert find_sweep(tmp_path) == DOCUMENTED
     columns = ("run", "training.seed", "status", "error", "config_hash", "code_version")
     failed = dict.fromkeys(columns, "") | {"status": "failed"}

@@ -1,0 +1,6 @@
+"""Output folders: train a model, save it, load it again, and execute notebooks.
+
+For models read `workspace`, `model_files`, `origin`, `checkpoints` and `trained_run`, for notebooks
+`series`. `working_copy` and `explorer_notebook` each serve one command. Imports from `data`, `core`
+and `system`.
+"""

@@ -1,86 +1,139 @@
-"""Checkpoints of a training: when they are saved, and how a training goes on from one."""
+"""Checkpoints: when a training saves one, and how another training goes on from it."""
 
 import os
 import time
-from contextlib import suppress
+from collections.abc import Callable
+from pathlib import Path
 
-from vae_nb.run.model_files import (
-    load_checkpoint,
-    load_origin,
-    save_checkpoint,
-)
-from vae_nb.run.origin import differences_from, is_other, keeping_other
+from vae_nb.core.training import TrainingState
+from vae_nb.data.config import Config
+from vae_nb.data.image_set import ImageSet
+from vae_nb.run.model_files import load_checkpoint, load_origin, save_checkpoint
+from vae_nb.run.origin import Origin, is_other, keep_earlier
 from vae_nb.run.workspace import Workspace
 from vae_nb.system.errors import FilesError, Interrupted, ModelError
+from vae_nb.system.signals import HeldSignals
 
 
-def find_checkpoint(config, output_dir, images):
-    """Where an interrupted training of a configuration stood, if there was one.
+def find_checkpoint(
+    config: Config, output_dir: str | Path, images: ImageSet
+) -> TrainingState | None:
+    """Load the checkpoint of a configuration's interrupted training, and say where it goes on.
 
     Parameters
     ----------
-    config : vae_nb.Config
     output_dir : str or Path
+        A relative path starts at the project's root.
     images : vae_nb.ImageSet
+        All images of the configuration.
 
     Returns
     -------
-    vae_nb.core.training.TrainingState or None
+    TrainingState or None
+        None if there is no checkpoint.
 
     Raises
     ------
     ModelError
-        If the checkpoint is of another configuration or of other pictures, or damaged.
+        If the checkpoint is damaged, or has another configuration or other images.
     """
     path = Workspace(output_dir).checkpoint_path
     if not os.path.exists(path):
         print(f"There is no checkpoint {path}: training from epoch 1.")
         return None
-    differences = differences_from(*load_origin(path), config, images)
+    saved_origin = Origin(*load_origin(path))
+    differences = Origin(config, images.fingerprint()).differences(saved_origin)
     if differences:
         raise ModelError(
             f"The checkpoint {path} is of another training, which differs in "
-            f"{', '.join(differences)}. Ask for that one to resume it; without resuming, the "
-            "checkpoint is kept beside the new one."
+            f"{', '.join(differences)}. To resume it, ask for that training. If you train without "
+            "resuming, the checkpoint is kept beside the new one."
         )
     state = load_checkpoint(path)
-    epoch, epochs = epoch_of(state, config), config.training.epochs
+    epoch, epochs = current_epoch(state, config), config.training.epochs
     print(f"Going on from {path} in epoch {epoch} of {epochs}.")
     return state
 
 
-def epoch_of(state, config):
-    """The epoch that a training goes on in, counted from 1."""
-    return min(len(state.arrays["epoch"]) + 1, config.training.epochs)
+def current_epoch(state: TrainingState, config: Config) -> int:
+    """Return the epoch, counted from 1, in which a training goes on from a state."""
+    complete_epochs = len(state.arrays["epoch"])
+    return min(complete_epochs + 1, config.training.epochs)
 
 
 class CheckpointWriter:
-    """Saves a training's state at an interval, and when a signal came, which then ends it."""
+    """Save a training's state from time to time, and end the training after a signal.
 
-    def __init__(self, path, config, images, held, resumed_from):
-        self.path, self.config, self.images, self.held = path, config, images, held
-        self.saved_at = time.monotonic()
-        # A checkpoint of this very training that was not resumed is worth more than earlier ones.
-        self.steps_there = 0
-        with suppress(ModelError):
-            if resumed_from is None and not is_other(path, config, images):
-                self.steps_there = load_checkpoint(path).position["step"]
+    An instance is what `train` takes as `on_step_end`. After a signal it saves a last checkpoint
+    and raises `Interrupted`.
 
-    def __call__(self, state, epoch_ended):
-        seconds = self.config.training.checkpoint_seconds
-        due = epoch_ended if seconds == 0 else time.monotonic() - self.saved_at >= seconds
-        if not due and self.held.number is None:
+    Parameters
+    ----------
+    path : Path
+        The checkpoint.
+    origin : Origin
+        What the training is made from.
+    signals : HeldSignals
+        Whether a signal came.
+    is_resumed : bool
+        Whether the training goes on from the checkpoint at `path`.
+    """
+
+    def __init__(self, path: Path, origin: Origin, signals: HeldSignals, is_resumed: bool) -> None:
+        self.path = path
+        self.origin = origin
+        self.signals = signals
+        self._saved_at = time.monotonic()
+        # If this training was interrupted before and is not resumed, its checkpoint stays until
+        # the new training has taken more steps.
+        self._steps_to_keep = 0 if is_resumed else _steps_in_checkpoint(path, origin)
+
+    def __call__(self, state: Callable[[], TrainingState], epoch_ended: bool) -> None:
+        """Save a checkpoint if one is due, or if a signal came.
+
+        Raises
+        ------
+        Interrupted
+            If a signal came.
+        """
+        if not self._is_due(epoch_ended) and self.signals.number is None:
             return
-        self.saved_at = time.monotonic()
-        try:
-            if state().position["step"] > self.steps_there:
-                with keeping_other(self.path, self.config, self.images):
-                    save_checkpoint(self.path, state(), self.config, self.images.fingerprint())
-            where = f"resume goes on from {self.path}"
-        except FilesError as error:  # the training is worth more than a copy of it
-            print(f"{error} The training goes on without this checkpoint.")
-            where = "no checkpoint could be written"
-        if self.held.number is not None:
-            epoch = epoch_of(state(), self.config)
-            epochs = self.config.training.epochs
+        self._saved_at = time.monotonic()
+        current = state()
+        is_saved = self._save(current)
+        if self.signals.number is not None:
+            epoch = current_epoch(current, self.origin.config)
+            epochs = self.origin.config.training.epochs
+            where = (
+                f"resume goes on from {self.path}" if is_saved else "no checkpoint could be written"
+            )
             raise Interrupted(f"Interrupted in epoch {epoch} of {epochs}; {where}.")
+
+    def _is_due(self, epoch_ended: bool) -> bool:
+        """Whether it is time for a checkpoint; an interval of 0 means after each epoch."""
+        interval = self.origin.config.training.checkpoint_seconds
+        if interval == 0:
+            return epoch_ended
+        return time.monotonic() - self._saved_at >= interval
+
+    def _save(self, state: TrainingState) -> bool:
+        """Write a checkpoint unless a later one is there. Return False if it cannot be written."""
+        if state.position["step"] <= self._steps_to_keep:
+            return True
+        try:
+            with keep_earlier(self.path, self.origin):
+                save_checkpoint(self.path, state, self.origin.config, self.origin.fingerprint)
+        except FilesError as error:  # the training is worth more than its checkpoint
+            print(f"{error} The training goes on without this checkpoint.")
+            return False
+        return True
+
+
+def _steps_in_checkpoint(path: Path, origin: Origin) -> int:
+    """Return how many steps a training took until its checkpoint; 0 if it has none."""
+    if is_other(path, origin):
+        return 0
+    try:
+        return load_checkpoint(path).position["step"]
+    except ModelError:  # there is none, or it is damaged
+        return 0

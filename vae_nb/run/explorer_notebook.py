@@ -1,19 +1,27 @@
-"""A notebook of the latent explorer alone, for Voilà."""
+"""A notebook with nothing but the latent explorer, for Voilà."""
+
+from pathlib import Path
+from typing import Any
 
 from vae_nb.run.workspace import Workspace
 from vae_nb.system.files import atomic_path
 from vae_nb.system.paths import from_project_root
 
+TITLE = "Latent explorer"
 KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
 
 
-def write_explorer_notebook(config_path="config.json", output_dir="output", overrides=None):
-    """Write a notebook of the latent explorer alone, for Voilà to serve.
+def write_explorer_notebook(
+    config_path: str | Path = "config.json",
+    output_dir: str | Path = "output",
+    overrides: dict[str, Any] | None = None,
+) -> Path:
+    """Write a notebook with nothing but the latent explorer, for Voilà to serve.
 
     Parameters
     ----------
     config_path, output_dir, overrides
-        As `run_series` takes them.
+        The same as in `run_series`.
 
     Returns
     -------
@@ -32,13 +40,12 @@ def write_explorer_notebook(config_path="config.json", output_dir="output", over
     source = f"""import contextlib, io
 import vae_nb
 
-with contextlib.redirect_stdout(io.StringIO()):  # no word about it on the page
+with contextlib.redirect_stdout(io.StringIO()):  # messages would be shown on the page
     run = vae_nb.load_or_train(vae_nb.load_config({arguments}), {str(workspace.folder)!r})
 vae_nb.LatentExplorer(run.vae, run.train_set, folder={str(workspace.images)!r})"""
-    title = "Latent explorer"
-    heading, code = nbformat.v4.new_markdown_cell(f"# {title}"), nbformat.v4.new_code_cell(source)
-    metadata = {"kernelspec": KERNEL, "title": title}
-    notebook = nbformat.v4.new_notebook(cells=[heading, code], metadata=metadata)
+    cells = [nbformat.v4.new_markdown_cell(f"# {TITLE}"), nbformat.v4.new_code_cell(source)]
+    metadata = {"kernelspec": KERNEL, "title": TITLE}
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata=metadata)
     path = workspace.notebooks / "explorer.ipynb"
     with atomic_path(path) as temporary:
         nbformat.write(notebook, temporary)

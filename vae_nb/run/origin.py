@@ -1,56 +1,76 @@
-"""Whether a saved file is of this configuration and these images. One that is not is kept."""
+"""What a saved file was made from. A file of another origin is kept when it would be replaced."""
 
 import os
 import shutil
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 
-from vae_nb.run.model_files import (
-    load_model,
-    load_origin,
-)
+from vae_nb.data.config import Config
+from vae_nb.run.model_files import load_model, load_origin
 from vae_nb.system.errors import FilesError, ModelError
 from vae_nb.system.files import atomic_path
 
-# What may differ between the configuration asked for and a saved model's: the pictures
-# themselves are compared, and how often a training is saved changes no weight.
+# Keys that may differ between two configurations of the same training: the images themselves are
+# compared, and how often a checkpoint is saved changes no weight.
 IRRELEVANT_KEYS = {"data.input_dir", "training.checkpoint_seconds"}
 
 
-def differences_from(saved_config, fingerprint, config, images):
-    """In what a saved model's configuration and pictures are not those asked for."""
-    differences = [key for key in config.differences(saved_config) if key not in IRRELEVANT_KEYS]
-    if fingerprint != images.fingerprint():
-        differences.append("the pictures")
-    return differences
+@dataclass(frozen=True)
+class Origin:
+    """What a model or a checkpoint was made from: its configuration and its images.
+
+    Attributes
+    ----------
+    fingerprint : str
+        `ImageSet.fingerprint` of the images.
+    """
+
+    config: Config
+    fingerprint: str
+
+    def differences(self, other: "Origin") -> list[str]:
+        """Name what differs from another origin: key paths, "the images", or nothing."""
+        keys = self.config.differences(other.config)
+        differences = [key for key in keys if key not in IRRELEVANT_KEYS]
+        if self.fingerprint != other.fingerprint:
+            differences.append("the images")
+        return differences
 
 
-def is_other(path, config, images):
-    """Whether a file is there that is not known to be of the same origin."""
+def is_other(path: Path, origin: Origin) -> bool:
+    """Whether a file exists that does not have this origin, as far as can be told."""
     try:
-        return bool(differences_from(*load_origin(path), config, images))
-    except ModelError:  # whatever it is, it is not ours to destroy
-        return os.path.exists(path)
+        saved_origin = Origin(*load_origin(path))
+    except ModelError:
+        return os.path.exists(path)  # if it cannot be read, it may be anything
+    return bool(origin.differences(saved_origin))
 
 
 @contextmanager
-def keeping_other(path, config, images, epochs=None):
-    """Around the writing of a file: what it replaces stays beside it, under another name.
+def keep_earlier(path: Path, origin: Origin, epochs: int | None = None) -> Iterator[None]:
+    """Within this context, a model or a checkpoint is written; keep the file that it replaces.
 
-    Unless that is of the same origin, and of no more epochs than these: a training that somebody
-    ended early is worth less than one that came to its end.
+    The earlier file gets another name in the same folder. It is not kept if it has the same origin,
+    unless it is a model of more epochs: a training that was ended early is worth less than a
+    complete one.
+
+    Parameters
+    ----------
+    path : Path
+        Where the new file is written.
+    origin : Origin
+        The new file's origin.
+    epochs : int or None
+        How many epochs the new model was trained for. None for a checkpoint.
     """
-    keep = is_other(path, config, images)
-    if not keep and epochs is not None and os.path.exists(path):
-        with suppress(ModelError):
-            keep = len(load_model(path)[1]) > epochs
-    if not keep:
+    if not is_other(path, origin) and not _is_longer_training(path, epochs):
         yield
         return
-    number = 1
-    while (kept := path.with_name(f"{path.stem}_{number}{path.suffix}")).exists():
-        number += 1
+    kept = _unused_name(path)
     try:
-        os.link(path, kept)  # takes no room on the disk
+        os.link(path, kept)  # takes no space on the disk
     except OSError:  # not every file system has links
         with atomic_path(kept) as temporary:
             shutil.copyfile(path, temporary)
@@ -59,5 +79,26 @@ def keeping_other(path, config, images, epochs=None):
     except FilesError:
         kept.unlink()
         raise
-    what = {"vae": "model"}.get(path.stem, path.stem)
-    print(f"The earlier {what} is kept as {kept}.")
+    kind = "model" if path.stem == "vae" else path.stem
+    print(f"The earlier {kind} is kept as {kept}.")
+
+
+def _is_longer_training(path: Path, epochs: int | None) -> bool:
+    """Whether a file is a model that was trained for more epochs."""
+    if epochs is None or not os.path.exists(path):
+        return False
+    try:
+        _, history, _ = load_model(path)
+    except ModelError:
+        return False
+    return len(history) > epochs
+
+
+def _unused_name(path: Path) -> Path:
+    """Return a path beside another one that no file has: vae_1.npz, vae_2.npz, …"""
+    number = 1
+    while True:
+        candidate = path.with_name(f"{path.stem}_{number}{path.suffix}")
+        if not candidate.exists():
+            return candidate
+        number += 1

@@ -1,9 +1,12 @@
-"""The notebooks, executed in order by papermill."""
+"""The series of notebooks, executed in order by papermill."""
 
 import re
 import signal
 import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -11,69 +14,70 @@ from vae_nb.run.workspace import Workspace
 from vae_nb.system.errors import FilesError, Interrupted, VaeNbError
 from vae_nb.system.files import make_folder, replace
 from vae_nb.system.paths import PROJECT_ROOT, from_project_root
-from vae_nb.system.signals import hold_signals
+from vae_nb.system.signals import HeldSignals, hold_signals
 
 NOTEBOOKS_FOLDER = PROJECT_ROOT / "notebooks"
-
-
 REPORT = "10"  # the number of the notebook that compares the runs of a sweep
 
 
 class NotebookFailed(VaeNbError):
-    """A notebook of the series that did not run to its end."""
+    """A notebook of the series did not run to its end."""
 
 
-def series_notebooks(only=None):
-    """The notebooks of the series, in order.
+def series_notebooks(only: str | None = None) -> list[Path]:
+    """List the notebooks of the series, in order.
 
     Parameters
     ----------
     only : str or None
-        Numbers and ranges, for example "04-06" or "1,5-7"; None means all.
-
-    Returns
-    -------
-    list of Path
+        Numbers and ranges, for example "04-06" or "1,5-7". None means all.
 
     Raises
     ------
     FilesError
-        If the notebooks are not there, or `only` names none of them.
+        If there are no notebooks, or `only` names one that does not exist.
     """
     notebooks = sorted(NOTEBOOKS_FOLDER.glob("[0-9][0-9]_*.ipynb"))
     if not notebooks:
         raise FilesError(f"There are no notebooks in {NOTEBOOKS_FOLDER}.")
     if only is None:
         return notebooks
-    wanted = set()
+    wanted = _selected_numbers(only)
+    notebook_of = {int(notebook.name[:2]): notebook for notebook in notebooks}
+    if not wanted or not wanted <= notebook_of.keys():
+        available = f"{min(notebook_of):02d} to {max(notebook_of):02d}"
+        raise FilesError(f"--only is {only!r}; the notebooks of the series are {available}.")
+    return [notebook_of[number] for number in sorted(wanted)]
+
+
+def _selected_numbers(only: str) -> set[int]:
+    """Return the numbers in a text of numbers and ranges."""
+    numbers = set()
     for part in only.split(","):
         match = re.fullmatch(r"\s*(\d{1,2})\s*(?:-\s*(\d{1,2})\s*)?", part)
         if not match:
             raise FilesError(f"--only is {only!r}; allowed are numbers and ranges like 04-06.")
-        first, last = int(match[1]), int(match[2] or match[1])
-        wanted |= set(range(first, last + 1))
-    numbers = {int(notebook.name[:2]): notebook for notebook in notebooks}
-    if not wanted or wanted - set(numbers):
-        have = f"{min(numbers):02d} to {max(numbers):02d}"
-        raise FilesError(f"--only is {only!r}; the notebooks of the series are {have}.")
-    return [numbers[number] for number in sorted(wanted)]
+        first = int(match[1])
+        last = int(match[2] or first)
+        numbers |= set(range(first, last + 1))
+    return numbers
 
 
 def run_series(
-    config_path="config.json",
-    output_dir="output",
-    overrides=None,
-    only=None,
+    config_path: str | Path = "config.json",
+    output_dir: str | Path = "output",
+    overrides: dict[str, Any] | None = None,
+    only: str | None = None,
     *,
-    resume=False,
-    wait=False,
-    notebooks_to=None,
-    on_notebook=None,
-    progress=True,
-):
-    """Execute the notebooks into the output folder, each in a kernel of its own.
+    resume: bool = False,
+    wait: bool = False,
+    notebooks_to: str | None = None,
+    on_notebook: Callable[[str, float], object] | None = None,
+    progress: bool = True,
+) -> list[Path]:
+    """Execute the notebooks into the output folder, each in its own kernel.
 
-    An interrupt or SIGTERM interrupts the notebook, which ends a training with a checkpoint.
+    Ctrl-C or SIGTERM interrupts the notebook. A training in it then ends with a checkpoint.
 
     Parameters
     ----------
@@ -82,13 +86,13 @@ def run_series(
     overrides : dict or None
         Dotted key paths of the configuration to values.
     only : str or None
-        As `series_notebooks` takes it.
+        Which notebooks; see `series_notebooks`.
     resume : bool
         Whether the training of notebook 04 goes on from its checkpoint, if there is one.
     wait : bool
         Whether to wait for another process that writes to the output folder, or to give up.
     notebooks_to : str or None
-        Where papermill stores another copy of each executed notebook: an address that it knows,
+        Where papermill stores a second copy of each executed notebook: an address that it knows,
         for example "s3://bucket/folder".
     on_notebook : callable or None
         Called as `on_notebook(name, seconds)` after each notebook.
@@ -103,10 +107,10 @@ def run_series(
     Raises
     ------
     NotebookFailed
-        At the first failing cell or dead kernel: its message names the notebook, the cell and
-        the error. The notebook as far as it ran is kept beside the earlier results.
+        At the first cell that fails or kernel that dies. The message names the notebook, the cell
+        and the error. The notebook, as far as it ran, is kept beside the earlier results.
     Interrupted
-        If it was interrupted.
+        If a signal came.
     FilesError
         If the output folder cannot be written, or another process writes to it.
     """
@@ -115,28 +119,30 @@ def run_series(
         "config_path": str(from_project_root(config_path)),
         "output_dir": str(workspace.folder),
         "overrides": overrides or {},
-        "watch": False,  # nobody does
+        "watch": False,  # no one is there to watch a training
         "resume": resume,
     }
-    executed = []
+    executed: list[Path] = []
     with (
         workspace.lock(wait),
-        _runner(workspace.notebooks, parameters, progress) as execute,
+        _notebook_runner(workspace.notebooks, parameters, progress) as runner,
     ):
-        if notebooks_to is not None:  # a wrong address is told before a training
-            _store(series_notebooks(only)[0], notebooks_to)
-        for notebook in series_notebooks(only):
+        notebooks = series_notebooks(only)
+        if notebooks_to is not None:
+            _store_copy(notebooks[0], notebooks_to)  # a wrong address fails before a training
+        for notebook in notebooks:
             started = time.perf_counter()
-            executed.append(execute(notebook))
+            executed.append(runner.execute(notebook))
             if on_notebook is not None:
                 on_notebook(notebook.stem, time.perf_counter() - started)
-        for path in executed if notebooks_to is not None else ():
-            _store(path, notebooks_to)
+        if notebooks_to is not None:
+            for path in executed:
+                _store_copy(path, notebooks_to)
     return executed
 
 
-def run_report(sweep_dir, progress=True):
-    """Execute the notebook that compares a sweep's runs into the sweep's folder.
+def run_report(sweep_dir: Path, progress: bool = True) -> Path:
+    """Execute the notebook that compares a sweep's runs, into the sweep's folder.
 
     Parameters
     ----------
@@ -153,24 +159,15 @@ def run_report(sweep_dir, progress=True):
     Raises
     ------
     NotebookFailed, Interrupted, FilesError
-        As `run_series` does.
+        For the same reasons as `run_series`.
     """
     parameters = {"sweep_dir": str(sweep_dir), "output_dir": str(sweep_dir)}
-    with _runner(sweep_dir, parameters, progress) as execute:
+    with _notebook_runner(sweep_dir, parameters, progress) as runner:
         (notebook,) = series_notebooks(REPORT)
-        return execute(notebook)
+        return runner.execute(notebook)
 
 
-@contextmanager
-def _runner(folder, parameters, progress):
-    """A function that executes a notebook into a folder; signals end the notebook, and are told."""
-    busy = []  # whose cell is running: an idle kernel does not hear an interrupt
-    with hold_signals(lambda: busy and _interrupt_kernels()) as held:
-        make_folder(folder)
-        yield lambda notebook: _execute(notebook, folder, parameters, held, busy, progress)
-
-
-def _store(path, address):
+def _store_copy(path: Path, address: str) -> None:
     """Have papermill write a notebook to one of the addresses that it knows."""
     import papermill.iorw
 
@@ -179,67 +176,117 @@ def _store(path, address):
     address = f"{address.rstrip('/')}/{path.name}"
     try:
         papermill.iorw.write_ipynb(papermill.iorw.load_notebook_node(str(path)), address)
-    except Exception as error:  # of a storage's own library, of whichever class
+    except Exception as error:  # each kind of storage has a library with its own errors
         raise FilesError(f"Cannot store {path.name} at {address}: {error}") from None
 
 
-def _interrupt_kernels():
-    """Hand an interrupt on: kernels are in sessions of their own and do not hear the terminal."""
-    for kernel in psutil.Process().children():
-        with suppress(psutil.Error):  # it may just have ended
-            # Windows has the first of the two.
-            kernel.send_signal(getattr(signal, "CTRL_C_EVENT", signal.SIGINT))
+@contextmanager
+def _notebook_runner(
+    folder: Path, parameters: dict[str, Any], progress: bool
+) -> Iterator["_NotebookRunner"]:
+    """Within this context, a runner executes notebooks, and signals interrupt its notebook."""
+    runner = _NotebookRunner(folder, parameters, progress)
+    with hold_signals(runner.interrupt_cell) as signals:
+        runner.signals = signals
+        make_folder(folder)
+        yield runner
 
 
-def _execute(notebook, folder, parameters, held, busy, progress):
-    """Execute one notebook; an earlier result is replaced only by one that is whole."""
-    import papermill
+class _NotebookRunner:
+    """Executes notebooks into a folder.
 
-    unfinished, path = folder / f"{notebook.stem}.unfinished.ipynb", folder / notebook.name
+    A kernel hears an interrupt only while one of its cells is running. If a signal comes at another
+    time, the notebook ends before its next cell.
+    """
 
-    def before_cell(cell, cell_index):
-        if held.number is not None:
-            raise Interrupted(f"Interrupted: {notebook.name} ended before its cell {cell_index}.")
+    def __init__(self, folder: Path, parameters: dict[str, Any], progress: bool) -> None:
+        self.folder = folder
+        self.parameters = parameters
+        self.progress = progress
+        self.signals = HeldSignals()
+        self._is_cell_running = False
 
-    def cell_was_sent(**_):
-        busy.append(notebook)
-        if held.number is not None:  # it came in the meantime
+    def interrupt_cell(self) -> None:
+        """Interrupt the running cell, if there is one."""
+        if self._is_cell_running:
             _interrupt_kernels()
 
-    before_cell(None, 0)  # a kernel takes seconds to start
-    bar = {"desc": notebook.stem, "leave": False, "unit": "cell"} if progress else False
-    asked = papermill.inspect_notebook(notebook)
-    try:
-        result = papermill.execute_notebook(
-            notebook,
-            unfinished,
-            {name: value for name, value in parameters.items() if name in asked},
-            kernel_name="python3",
-            cwd=notebook.parent,
-            progress_bar=bar,
-            on_cell_start=before_cell,
-            on_cell_complete=cell_was_sent,  # its name in nbclient notwithstanding
-            on_cell_executed=lambda **_: busy.clear(),
-            # Each kernel would warn that it listens without encryption on this machine.
-            extra_arguments=["--IPKernelApp.log_level=ERROR"],
-        )
+    def execute(self, notebook: Path) -> Path:
+        """Execute one notebook. Only a complete result replaces an earlier one."""
+        import papermill
+
+        self._check_signals(notebook, 0)  # before a kernel is started, which takes seconds
+        path = self.folder / notebook.name
+        unfinished = self.folder / f"{notebook.stem}.unfinished.ipynb"
+        known = papermill.inspect_notebook(notebook)
+        parameters = {name: value for name, value in self.parameters.items() if name in known}
+        try:
+            problem = self._execute_cells(notebook, unfinished, parameters)
+            if problem is None:
+                replace(unfinished, path)
+        except OSError as error:
+            raise FilesError(f"Cannot write {path}: {error.strerror or error}.") from None
+        except UnicodeError:
+            raise FilesError(f"Cannot write {path}: its name is not valid text.") from None
+        if self.signals.number is not None:
+            raise Interrupted(f"Interrupted: {notebook.name} {problem or 'was the last to end.'}")
+        if problem is not None:
+            raise NotebookFailed(
+                f"{notebook.name} {problem} As far as it ran it is in {unfinished}."
+            )
+        return path
+
+    def _execute_cells(
+        self, notebook: Path, unfinished: Path, parameters: dict[str, Any]
+    ) -> str | None:
+        """Execute a notebook into an unfinished one; return what went wrong, or None."""
+        import papermill
+
+        def before_cell(cell: dict[str, Any], cell_index: int) -> None:
+            self._check_signals(notebook, cell_index)
+
+        def after_sending(**_: object) -> None:
+            self._is_cell_running = True
+            if self.signals.number is not None:  # a signal came while the cell was sent
+                _interrupt_kernels()
+
+        def after_cell(**_: object) -> None:
+            self._is_cell_running = False
+
+        bar = {"desc": notebook.stem, "leave": False, "unit": "cell"} if self.progress else False
+        try:
+            result = papermill.execute_notebook(
+                notebook,
+                unfinished,
+                parameters,
+                kernel_name="python3",
+                cwd=notebook.parent,
+                progress_bar=bar,
+                on_cell_start=before_cell,
+                on_cell_complete=after_sending,  # nbclient calls it when it has sent the cell
+                on_cell_executed=after_cell,
+                # Each kernel would warn that it listens without encryption on this machine.
+                extra_arguments=["--IPKernelApp.log_level=ERROR"],
+            )
+        except papermill.PapermillExecutionError as error:
+            return f"failed in cell [{error.exec_count}]: {error.ename}: {error.evalue}"
+        except RuntimeError:  # the kernel died, now or when it was started
+            return "failed: its kernel was killed, perhaps because the memory was full."
         # A cell that exits ends a notebook without an error.
         code_cells = [cell for cell in result.cells if cell.cell_type == "code" and cell.source]
         if any(cell.execution_count is None for cell in code_cells):
-            reason = "ended before its last cell."
-        else:
-            replace(unfinished, path)
-            reason = None
-    except papermill.PapermillExecutionError as error:
-        reason = f"failed in cell [{error.exec_count}]: {error.ename}: {error.evalue}"
-    except RuntimeError:  # a dead kernel, or one that died when it was started
-        reason = "failed: its kernel was killed, perhaps for want of memory."
-    except OSError as error:
-        raise FilesError(f"Cannot write {path}: {error.strerror or error}.") from None
-    except UnicodeError:
-        raise FilesError(f"Cannot write {path}: its name is no text.") from None
-    if held.number is not None:
-        raise Interrupted(f"Interrupted: {notebook.name} {reason or 'was the last to end.'}")
-    if reason is not None:
-        raise NotebookFailed(f"{notebook.name} {reason} As far as it ran it is in {unfinished}.")
-    return path
+            return "ended before its last cell."
+        return None
+
+    def _check_signals(self, notebook: Path, cell_index: int) -> None:
+        """Raise Interrupted if a signal came."""
+        if self.signals.number is not None:
+            raise Interrupted(f"Interrupted: {notebook.name} ended before its cell {cell_index}.")
+
+
+def _interrupt_kernels() -> None:
+    """Pass an interrupt on: kernels have their own sessions and do not hear the terminal."""
+    interrupt = getattr(signal, "CTRL_C_EVENT", signal.SIGINT)  # Windows has the first one
+    for kernel in psutil.Process().children():
+        with suppress(psutil.Error):  # it may have ended by now
+            kernel.send_signal(interrupt)

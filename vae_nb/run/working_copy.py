@@ -1,7 +1,8 @@
-"""The reader's own copy of the notebooks, and which version of a notebook it is."""
+"""The reader's own copy of the notebooks, and how to tell two versions of a notebook apart."""
 
 import hashlib
 import json
+from pathlib import Path
 
 from vae_nb.run import series
 from vae_nb.system.files import atomic_path
@@ -10,12 +11,12 @@ from vae_nb.system.paths import PROJECT_ROOT
 WORKING_COPY = PROJECT_ROOT / "my_notebooks"
 
 
-def refresh_working_copy(folder=None):
-    """Copy the notebooks and their solutions to where a reader works on them.
+def refresh_working_copy(folder: Path | None = None) -> tuple[list[Path], list[Path]]:
+    """Copy the notebooks and their solutions to the folder in which a reader works on them.
 
-    A notebook is copied where it is missing, and replaced by the series' new version where the
-    reader has changed no cell of it: running it changes none. A file in the folder remembers
-    which version was copied.
+    A notebook is copied if it is missing. If the series has a new version of a notebook, it
+    replaces a copy in which the reader has changed no cell; running a notebook changes no cell. A
+    file in the folder records which versions were copied.
 
     Parameters
     ----------
@@ -27,56 +28,57 @@ def refresh_working_copy(folder=None):
     notebooks : list of Path
         The copies of the series' notebooks, in order.
     kept : list of Path
-        Those that the reader has changed although the series has a new version.
+        The copies that the reader has changed although the series has a new version.
 
     Raises
     ------
     FilesError
         If the folder cannot be written, or there are no notebooks to copy.
     """
-    folder = WORKING_COPY if folder is None else folder
+    if folder is None:
+        folder = WORKING_COPY
+    notebooks = series.series_notebooks()
+    solutions = sorted(series.NOTEBOOKS_FOLDER.glob("solutions/*.ipynb"))
     versions_path = folder / ".versions.json"
-    try:
-        versions = dict(json.loads(versions_path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        versions = {}  # nothing is known of what is there, so all of it is the reader's
+    copied_versions = _read_versions(versions_path)
     kept = []
-    originals = [
-        *series.series_notebooks(),
-        *sorted(series.NOTEBOOKS_FOLDER.glob("solutions/*.ipynb")),
-    ]
-    for original in originals:
+    for original in [*notebooks, *solutions]:
         name = original.relative_to(series.NOTEBOOKS_FOLDER).as_posix()
-        copy, version = folder / name, notebook_version(original)
-        copied = versions.get(name)
-        if copy.exists() and version in (copied, notebook_version(copy)):
-            versions[name] = version
-        elif copy.exists() and notebook_version(copy) != copied:
-            kept.append(copy)
+        copy = folder / name
+        version = notebook_version(original)
+        reader_version = notebook_version(copy)
+        copied_version = copied_versions.get(name)
+        if not copy.exists():
+            is_outdated = True
+        elif version in (copied_version, reader_version):  # the series has nothing new
+            is_outdated = False
+        elif reader_version is not None and reader_version == copied_version:
+            is_outdated = True  # the reader has changed no cell
         else:
+            kept.append(copy)
+            continue
+        if is_outdated:
             with atomic_path(copy) as temporary:
                 temporary.write_bytes(original.read_bytes())
-            versions[name] = version
+        copied_versions[name] = version
     with atomic_path(versions_path) as temporary:
-        temporary.write_text(json.dumps(versions, indent=2), encoding="utf-8")
-    return [folder / original.name for original in series.series_notebooks()], kept
+        temporary.write_text(json.dumps(copied_versions, indent=2), encoding="utf-8")
+    return [folder / notebook.name for notebook in notebooks], kept
 
 
-def notebook_version(path):
-    """What tells a notebook from one with other cells, whatever their outputs are.
+def _read_versions(path: Path) -> dict[str, str | None]:
+    """Read which version of each notebook was copied."""
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}  # without a record, every notebook that differs counts as the reader's
 
-    Parameters
-    ----------
-    path : Path
 
-    Returns
-    -------
-    str or None
-        None if it is no notebook.
-    """
+def notebook_version(path: Path) -> str | None:
+    """Return a hash of a notebook's cells without their outputs; None if it is not a notebook."""
     try:
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
         sources = [(cell["cell_type"], "".join(cell["source"])) for cell in cells]
     except (OSError, ValueError, LookupError, TypeError):
-        return None  # not a notebook any more
+        return None
     return hashlib.sha256(repr(sources).encode()).hexdigest()

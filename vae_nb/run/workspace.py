@@ -1,9 +1,13 @@
-"""An output folder, and where things lie in it."""
+"""An output folder, and where things are in it."""
 
 import json
 import os
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
 
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from vae_nb.system.errors import FilesError
@@ -11,10 +15,19 @@ from vae_nb.system.files import atomic_path, make_folder, remove_parts
 from vae_nb.system.locks import folder_lock
 from vae_nb.system.paths import from_project_root
 
-CAPTION_HEIGHT = 28  # pixels, below an animation's picture
+CAPTION_HEIGHT = 28  # pixels, below an animation's frame
+CAPTION_MARGIN = 4  # pixels, on the left and on the right
+CAPTION_SIZE = 16  # of the font; a long caption has a smaller one
+MIN_CAPTION_SIZE = 8
+
+LAST_FRAME_SECONDS = 2  # how much longer the last frame stays before the animation repeats
 
 
-LAST_FRAME_SECONDS = 2  # an animation rests before it starts again
+class Figure(Protocol):
+    """What is needed of a matplotlib figure. Only the room `show` imports matplotlib."""
+
+    def savefig(self, path: Path, /) -> None:
+        """Write the figure to a file."""
 
 
 class Workspace:
@@ -30,7 +43,7 @@ class Workspace:
     folder, images, models, notebooks, model_path, checkpoint_path, metrics_path : Path
     """
 
-    def __init__(self, output_dir="output"):
+    def __init__(self, output_dir: str | Path = "output") -> None:
         self.folder = from_project_root(output_dir)
         self.images = self.folder / "images"
         self.models = self.folder / "models"
@@ -40,21 +53,23 @@ class Workspace:
         self.metrics_path = self.folder / "metrics.json"
 
     @contextmanager
-    def lock(self, wait=False):
-        """Within it no other process runs notebooks or trains into this folder.
+    def lock(self, wait: bool = False) -> Iterator[None]:
+        """Within this context, no other process runs notebooks or trains into the folder.
 
         Parameters
         ----------
         wait : bool
-            Whether to wait for another process, and say so, or to give up at once.
+            Whether to wait for another process that holds the lock, and say so, or to give up at
+            once.
 
         Raises
         ------
         FilesError
-            If another process does; it is named. If the folder cannot be written.
+            If another process holds the lock; the message names it. If the folder cannot be
+            written.
         """
         with folder_lock(self.folder, wait):
-            # Better refused now than after a training.
+            # It is better to fail now than after a training.
             make_folder(self.models)
             for path in (self.model_path, self.checkpoint_path, self.metrics_path):
                 if os.path.isdir(path):
@@ -62,8 +77,8 @@ class Workspace:
             remove_parts(self.folder, self.models, self.images, self.notebooks)
             yield
 
-    def save_figure(self, figure, name):
-        """Save a picture to the workspace's `images` folder.
+    def save_figure(self, figure: Figure, name: str) -> Path:
+        """Save a figure to the workspace's `images` folder.
 
         Parameters
         ----------
@@ -74,6 +89,7 @@ class Workspace:
         Returns
         -------
         Path
+            The file.
 
         Raises
         ------
@@ -85,8 +101,14 @@ class Workspace:
             figure.savefig(temporary)
         return path
 
-    def save_animation(self, frames, name, captions=None, seconds=0.1):
-        """Save an animated GIF to the workspace's `images` folder; it repeats for ever.
+    def save_animation(
+        self,
+        frames: NDArray,
+        name: str,
+        captions: Sequence[str] | None = None,
+        seconds: float = 0.1,
+    ) -> Path:
+        """Save an animated GIF to the workspace's `images` folder. It repeats forever.
 
         Parameters
         ----------
@@ -94,14 +116,15 @@ class Workspace:
             For example from `vae_nb.figures.film`.
         name : str
             A file name that ends in ".gif".
-        captions : sequence of str, shape (frames,), or None
-            A line below each frame.
+        captions : sequence of str, length frames, or None
+            A line of text below each frame.
         seconds : float
-            How long a frame stands; the last one stands 2 seconds longer.
+            How long each frame is shown; the last one is shown 2 seconds longer.
 
         Returns
         -------
         Path
+            The file.
 
         Raises
         ------
@@ -110,10 +133,12 @@ class Workspace:
         """
         images = [Image.fromarray(frame) for frame in frames]
         if captions is not None:
-            images = list(map(captioned, images, captions))
-        # A palette for each frame: one for all of them would leave speckles in rare colours.
+            images = [
+                _captioned(image, caption) for image, caption in zip(images, captions, strict=True)
+            ]
+        # Each frame has its own palette: one palette for all would leave speckles in rare colors.
         images = [image.quantize(256) for image in images]
-        durations = [round(1000 * seconds)] * len(images)
+        durations = [round(1000 * seconds)] * len(images)  # milliseconds
         durations[-1] += 1000 * LAST_FRAME_SECONDS
         path = self.images / name
         with atomic_path(path) as temporary:
@@ -122,12 +147,8 @@ class Workspace:
             )
         return path
 
-    def save_metrics(self, metrics):
+    def save_metrics(self, metrics: dict[str, Any]) -> None:
         """Write `metrics.json`.
-
-        Parameters
-        ----------
-        metrics : dict
 
         Raises
         ------
@@ -138,13 +159,17 @@ class Workspace:
             temporary.write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
 
 
-def captioned(image, caption):
-    """An image with a line of text on white below it."""
-    taller = Image.new("RGB", (image.width, image.height + CAPTION_HEIGHT), "white")
-    taller.paste(image)
-    place = (image.width / 2, image.height + CAPTION_HEIGHT / 2)
-    draw, size = ImageDraw.Draw(taller), 16
-    while size > 8 and draw.textlength(caption, ImageFont.load_default(size)) > image.width - 8:
+def _captioned(frame: Image.Image, caption: str) -> Image.Image:
+    """Return a frame with a line of text on white below it."""
+    taller = Image.new("RGB", (frame.width, frame.height + CAPTION_HEIGHT), "white")
+    taller.paste(frame)
+    draw = ImageDraw.Draw(taller)
+    max_width = frame.width - 2 * CAPTION_MARGIN
+    size = CAPTION_SIZE
+    font = ImageFont.load_default(size)
+    while size > MIN_CAPTION_SIZE and draw.textlength(caption, font) > max_width:
         size -= 1
-    draw.text(place, caption, "black", ImageFont.load_default(size), anchor="mm")
+        font = ImageFont.load_default(size)
+    center = (frame.width / 2, frame.height + CAPTION_HEIGHT / 2)
+    draw.text(center, caption, "black", font, anchor="mm")
     return taller

@@ -1,26 +1,28 @@
-"""What a run is known by: its configuration, its images, and the code."""
+"""How to recognize a run: by its configuration, its images, and the code."""
 
 import hashlib
 import json
+from typing import Any
 
+from vae_nb.data.config import Config
 from vae_nb.run.origin import IRRELEVANT_KEYS
 from vae_nb.run.series import series_notebooks
 from vae_nb.run.working_copy import notebook_version
 from vae_nb.system.paths import PROJECT_ROOT
 
 
-def short_hash(value):
+def short_hash(value: Any) -> str:
+    """Return twelve hexadecimal digits that depend on a value that JSON can express."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def config_hash(config, fingerprint):
-    """What tells a configuration and its pictures from others.
+def config_hash(config: Config, fingerprint: str) -> str:
+    """Return a hash that tells a configuration and its images from others.
 
     Parameters
     ----------
-    config : vae_nb.Config
     fingerprint : str
-        As of `vae_nb.ImageSet.fingerprint`.
+        `ImageSet.fingerprint` of the configuration's images.
 
     Returns
     -------
@@ -34,13 +36,13 @@ def config_hash(config, fingerprint):
     return short_hash([values, fingerprint])
 
 
-def code_version(only):
-    """What tells this code from other code: the package, and the cells of some notebooks.
+def code_version(only: str) -> str:
+    """Return a hash that tells this code from other code: the package, and some notebooks' cells.
 
     Parameters
     ----------
     only : str
-        As `vae_nb.run.series.series_notebooks` takes it.
+        Which notebooks; see `vae_nb.run.series.series_notebooks`.
 
     Returns
     -------
@@ -48,11 +50,10 @@ def code_version(only):
         Twelve hexadecimal digits.
     """
     package = PROJECT_ROOT / "vae_nb"
-    files = sorted([*package.rglob("*.py"), *package.rglob("*.json")])
-    texts = [
-        path.read_text(encoding="utf-8")
-        for path in files
-        # An editor's own files, or their folder, begin with a dot.
-        if not any(part.startswith(".") for part in path.relative_to(package).parts)
-    ]
+    texts = []
+    for path in sorted([*package.rglob("*.py"), *package.rglob("*.json")]):
+        parts = path.relative_to(package).parts
+        # The names of an editor's own files and folders start with a dot.
+        if not any(part.startswith(".") for part in parts):
+            texts.append(path.read_text(encoding="utf-8"))
     return short_hash([texts, [notebook_version(path) for path in series_notebooks(only)]])

@@ -1,6 +1,8 @@
-"""One run of a sweep, in a process of its own.
+"""One run of a sweep, in its own process.
 
-`run_one` starts the process, which is `python -m vae_nb.sweeps.worker`.
+`run_one` starts the process, which executes this module: `python -m vae_nb.sweeps.worker`. The job
+is the first line of its standard input, which then stays open. When the process at the other end
+closes it or dies, the run ends with a checkpoint.
 """
 
 import json
@@ -12,8 +14,11 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import Any, TypedDict
 
-from vae_nb.data.config import config_from_dict
+from numpy.typing import NDArray
+
+from vae_nb.data.config import Config, config_from_dict
 from vae_nb.data.image_files import load_images
 from vae_nb.run.checkpoints import find_checkpoint
 from vae_nb.run.series import run_series
@@ -21,136 +26,169 @@ from vae_nb.run.trained_run import load_or_train
 from vae_nb.run.workspace import Workspace
 from vae_nb.sweeps.identity import code_version, config_hash
 from vae_nb.sweeps.results import write_examples
-from vae_nb.system.errors import (
-    FilesError,
-    ModelError,
-    VaeNbError,
-)
+from vae_nb.system.errors import FilesError, ModelError, VaeNbError
 from vae_nb.system.files import atomic_path, make_folder
 from vae_nb.system.paths import PROJECT_ROOT
 
-NOTEBOOKS = "04-06,08"  # those that a run needs, unless it is told otherwise
+NOTEBOOKS = "04-06,08"  # the default notebooks of a run
 
-
-# Whichever library multiplies NumPy's matrices, it reads its own.
+# The library that multiplies NumPy's matrices reads one of these.
 THREAD_VARIABLES = (
-    *("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS"),
+    "OPENBLAS_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS",
 )
 
+DONE = "run.json"  # the file that is written last into a run's folder
+TOKEN = ".sweep"  # the file that tells a sweep's folder from one on another machine
+MAX_ERROR_LENGTH = 2000
 
-DONE = "run.json"  # written last into a run's folder
-
-
-TOKEN = ".sweep"
-
-
-LONGEST_ERROR = 2000
+stopping = threading.Event()  # set to end the runs of this process
 
 
-stopping = threading.Event()  # set when this process is told to end its runs
+class Identity(TypedDict):
+    """What must be the same for a run to count as complete."""
+
+    config_hash: str
+    code_version: str
+    notebooks: str
+    threads: int
 
 
-def run_one(job):
-    """Execute one run in a process of its own, and wait for it.
+class Job(TypedDict):
+    """What a worker needs to know of a run; plain JSON values, which any executor can send."""
 
-    The process ends, with a checkpoint, when this one does, however it does. Where the sweep's
-    folder is not this machine's as well, the run's files come back as bytes.
+    name: str
+    folder: str
+    token: str
+    config: dict[str, Any]
+    identity: Identity
+    notebooks_to: str | None
+
+
+class JobResult(TypedDict):
+    """What a worker sends back.
+
+    "error" is a sentence, or None. "files" are the run's files as bytes, by relative path, or None
+    if the worker wrote them into the sweep's folder itself.
+    """
+
+    error: str | None
+    files: dict[str, bytes] | None
+
+
+# --- the process that starts a run ---
+
+
+def run_one(job: Job) -> JobResult:
+    """Execute one run in its own process, and wait for it.
+
+    That process ends, with a checkpoint, when this one ends, in whatever way. If this machine does
+    not share the sweep's folder, the run's files come back as bytes.
 
     Parameters
     ----------
-    job : dict
-        As `run_sweep` makes it; plain JSON values.
+    job : Job
+        One of `vae_nb.sweeps.engine.make_jobs`.
 
     Returns
     -------
-    dict
-        "error": a sentence, or None. "files": bytes by relative path, or None.
+    JobResult
     """
     folder = Path(job["folder"])
-    with tempfile.TemporaryDirectory() as elsewhere:
-        is_shared = _token(folder.parent) == job["token"]
-        if not is_shared:
-            job = job | {"folder": elsewhere}
-            folder = Path(elsewhere)
-        make_folder(folder)
-        with (
-            open(folder / "log.txt", "wb") as log,
-            subprocess.Popen(
-                [sys.executable, "-m", "vae_nb.sweeps.worker"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                env=os.environ | dict.fromkeys(THREAD_VARIABLES, str(job["identity"]["threads"])),
-            ) as process,
-        ):
-            process.stdin.write(json.dumps(job).encode() + b"\n")
-            process.stdin.flush()
-            while process.poll() is None and not stopping.wait(0.1):
-                pass
-            process.stdin.close()  # it ends itself, if it has not ended
-            said = process.stdout.read()
-        if process.returncode:
-            error = f"its process ended with the exit code {process.returncode}; see log.txt."
-        else:
-            error = json.loads(said)
-        files = None if is_shared else _read_files(folder)
-    return {"error": error, "files": files}
+    if _token_in(folder.parent) == job["token"]:
+        return {"error": _run_in_process(job), "files": None}
+    with tempfile.TemporaryDirectory() as own_folder:
+        error = _run_in_process({**job, "folder": own_folder})
+        return {"error": error, "files": _read_files(Path(own_folder))}
 
 
-def _token(sweep_folder):
-    """What tells a sweep's folder from another with the same path on another machine."""
+def _token_in(sweep_folder: Path) -> str | None:
+    """Read the token of a sweep's folder. Another machine may have a folder with the same path."""
     try:
         return (sweep_folder / TOKEN).read_text(encoding="utf-8")
     except (OSError, UnicodeError):
         return None
 
 
-def _read_files(folder):
+def _read_files(folder: Path) -> dict[str, bytes]:
+    """Return the content of every file in a folder, by relative path."""
     paths = [path for path in folder.rglob("*") if path.is_file() and path.name != ".lock"]
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 
 
-def _main():
-    """One run: the job is the first line of standard input, and its error the whole output."""
+def _run_in_process(job: Job) -> str | None:
+    """Execute a run in a new process; return its error, or None."""
+    folder = Path(job["folder"])
+    make_folder(folder)
+    environment = dict(os.environ)
+    for variable in THREAD_VARIABLES:
+        environment[variable] = str(job["identity"]["threads"])
+    with (
+        open(folder / "log.txt", "wb") as log,
+        subprocess.Popen(
+            [sys.executable, "-m", "vae_nb.sweeps.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env=environment,
+        ) as process,
+    ):
+        assert process.stdin is not None  # because of PIPE
+        assert process.stdout is not None
+        process.stdin.write(json.dumps(job).encode() + b"\n")
+        process.stdin.flush()
+        while process.poll() is None and not stopping.wait(0.1):
+            pass
+        process.stdin.close()  # the process ends itself if it has not ended yet
+        output = process.stdout.read()
+    if process.returncode:
+        return f"its process ended with the exit code {process.returncode}; see log.txt."
+    return json.loads(output)
+
+
+# --- the process of a run ---
+
+
+def _main() -> None:
+    """Execute the run that standard input describes; write its error, as JSON, to the output."""
     output = os.dup(1)
-    os.dup2(2, 1)  # whatever else is printed goes to the log
-    job = json.loads(sys.stdin.readline())
+    os.dup2(2, 1)  # everything else that is printed goes to the log
+    job: Job = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_the_input, daemon=True).start()
+    error = None
     try:
         _run(job)
-        error = None
     except VaeNbError as caught:
-        # A table shall be the same wherever the folder lies.
-        error = " ".join(caught.errors).replace(f"{job['folder']}{os.sep}", "")[:LONGEST_ERROR]
+        # Without the folder's path, a sweep's table is the same in every folder.
+        error = " ".join(caught.errors).replace(f"{job['folder']}{os.sep}", "")[:MAX_ERROR_LENGTH]
     os.write(output, json.dumps(error).encode())
 
 
-def _end_with_the_input():
-    os.read(0, 1)  # returns when the process at the other end closes it, or is no more
+def _end_with_the_input() -> None:
+    """Wait until the process at the other end closes the input or dies; then end this process."""
+    os.read(0, 1)
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _run(job):
-    """Run the notebooks of a job into its folder, and write down what came of it."""
+def _run(job: Job) -> None:
+    """Execute the notebooks of a job in its folder, and write down its results."""
     started = time.perf_counter()
     workspace = Workspace(job["folder"])
     if code_version(job["identity"]["notebooks"]) != job["identity"]["code_version"]:
-        raise FilesError(f"The project in {PROJECT_ROOT} is of another version than the sweep's.")
+        raise FilesError(
+            f"The code in {PROJECT_ROOT} is not the version that the sweep was started with."
+        )
     config = config_from_dict(job["config"])
     config_path = workspace.folder / "config.json"
-    with workspace.lock(wait=True):  # an earlier sweep's process may still be at work,
-        if finished_run(job):  # and have come to its end
+    with workspace.lock(wait=True):  # a process of an earlier sweep may still be at work
+        if finished_run(job) is not None:  # and may have completed the run
             return
         (workspace.folder / DONE).unlink(missing_ok=True)
-        write_json(config_path, job["config"])
-        images = load_images(config.data)
-        if config_hash(config, images.fingerprint()) != job["identity"]["config_hash"]:
-            raise FilesError(f"The pictures in {PROJECT_ROOT} are others than the sweep's.")
-        try:
-            resume = find_checkpoint(config, workspace.folder, images) is not None
-        except ModelError:  # another training's: it is kept
-            resume = False
+        _write_json(config_path, job["config"])
+        resume = _can_resume(workspace, config, job["identity"]["config_hash"])
     executed = run_series(
         config_path,
         workspace.folder,
@@ -163,36 +201,51 @@ def _run(job):
     trained = load_or_train(config, workspace.folder, progress=False)
     write_examples(workspace.images / "examples.png", trained)
     files = [*executed, workspace.model_path, workspace.metrics_path]
-    write_json(
-        workspace.folder / DONE,
-        {
-            "identity": job["identity"],
-            "metrics": trained.metrics,
-            "curves": {name: _rounded(column) for name, column in trained.history.columns.items()},
-            "files": [path.relative_to(workspace.folder).as_posix() for path in files],
-            "seconds": round(time.perf_counter() - started, 1),
-        },
-    )
+    result = {
+        "identity": job["identity"],
+        "metrics": trained.metrics,
+        "curves": {name: _rounded(column) for name, column in trained.history.columns.items()},
+        "files": [path.relative_to(workspace.folder).as_posix() for path in files],
+        "seconds": round(time.perf_counter() - started, 1),
+    }
+    _write_json(workspace.folder / DONE, result)
 
 
-def _rounded(column):
+def _can_resume(workspace: Workspace, config: Config, expected_hash: str) -> bool:
+    """Whether the folder has a checkpoint of this run. Check the images of this machine, too."""
+    images = load_images(config.data)
+    if config_hash(config, images.fingerprint()) != expected_hash:
+        raise FilesError(f"The images in {PROJECT_ROOT} are not those of the sweep.")
+    try:
+        return find_checkpoint(config, workspace.folder, images) is not None
+    except ModelError:  # it is damaged or of another training; `run_series` keeps it
+        return False
+
+
+def _rounded(column: NDArray) -> list[float]:
+    """Return numbers with six significant digits."""
     return [float(f"{value:.6g}") for value in column.tolist()]
 
 
-def write_json(path, values):
+def _write_json(path: Path, values: dict[str, Any]) -> None:
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
 
 
-def finished_run(job):
-    """What a run's folder holds, by its name, if the run is complete and is the one asked for."""
+# --- for both ---
+
+
+def finished_run(job: Job) -> dict[str, Any] | None:
+    """Read `run.json` in a run's folder; None if the run is incomplete or not that of the job."""
     folder = Path(job["folder"])
     try:
         run = json.loads((folder / DONE).read_text(encoding="utf-8"))
-        complete = all((folder / name).is_file() for name in run["files"])
-        return {job["name"]: run} if complete and run["identity"] == job["identity"] else {}
+        is_complete = all((folder / name).is_file() for name in run["files"])
+        if is_complete and run["identity"] == job["identity"]:
+            return run
     except (OSError, ValueError, LookupError, TypeError):
-        return {}
+        pass  # there is none, or it is damaged
+    return None
 
 
 if __name__ == "__main__":
