@@ -189,9 +189,8 @@ def test_the_blocks_of_a_product_follow_each_other_in_memory(rows, columns, bloc
     a, b = rng.normal(size=(4, rows)), rng.normal(size=(4, columns))
     flat = np.empty(rows * columns)
     matrix = matrix_in(flat, rows, columns)
-    start = 0
-    for size, compute in product_blocks(lambda: (a, b), matrix):
-        compute(flat[start : start + size])
-        start += size
-    assert start == flat.size
+    blocks = product_blocks(lambda: (a, b), matrix)
+    assert [i for where, _ in blocks for i in range(flat.size)[where]] == list(range(flat.size))
+    for where, compute in blocks:
+        compute(flat[where])
     np.testing.assert_allclose(matrix, a.T @ b, rtol=1e-12)

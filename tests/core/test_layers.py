@@ -1,6 +1,7 @@
 """Dense layers and activations, against central differences and plain formulas."""
 
 import math
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import vae_nb.core.blocks
 from vae_nb.core.blocks import worker_threads
 from vae_nb.core.gradient_checking import central_differences, relative_error
 from vae_nb.core.layers import ACTIVATIONS, Dense, sigmoid, softplus
+from vae_nb.data.config import Activation
 
 FORMULAS = {
     "linear": lambda x: x,
@@ -27,6 +29,7 @@ def dense(activation, inputs, units, dtype=np.float64):
 
 
 def test_the_activations_are_those_that_the_configuration_allows():
+    assert list(ACTIVATIONS) == list(get_args(Activation))
     assert ACTIVATIONS.keys() == FORMULAS.keys()
 
 

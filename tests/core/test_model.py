@@ -349,12 +349,13 @@ def test_lists_are_taken():
 
 
 def test_parameters_are_counted_without_making_them():
-    config = model_config([(10**6, "relu"), (10**6, "relu")], [(7, "relu")])
-    expected = 13 * 10**6 + (10**6 + 1) * 10**6 + 2 * (10**6 + 1) * 2 + 3 * 7 + 8 * 12
+    n = 65536
+    config = model_config([(n, "relu"), (n, "relu")], [(7, "relu")])
+    expected = 13 * n + (n + 1) * n + 2 * (n + 1) * 2 + 3 * 7 + 8 * 12
     assert count_parameters(config, (2, 2, 3)) == expected
 
 
 def test_a_model_too_large_for_the_memory_is_refused_in_a_sentence():
-    layers = [(10**8, "relu")] * 2
-    with pytest.raises(ModelError, match=r"has 10,000,.* parameters: too many"):
+    layers = [(65536, "relu")] * 32  # 533 GB
+    with pytest.raises(ModelError, match=r"has 133,\d{3},.* parameters: too many"):
         VAE(model_config(layers, layers[:1]), (2, 2, 1), np.random.default_rng(0))

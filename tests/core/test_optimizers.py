@@ -16,10 +16,11 @@ SIZES = [1, SMALL_BLOCK - 1, SMALL_BLOCK, SMALL_BLOCK + 1, 5 * SMALL_BLOCK + 7]
 
 
 class TextbookAdam:
-    """Kingma & Ba (2015), algorithm 1, line by line."""
+    """Kingma & Ba (2015), algorithm 1, line by line; Loshchilov & Hutter (2019), algorithm 2."""
 
-    def __init__(self, parameters, beta1, beta2, epsilon):
+    def __init__(self, parameters, beta1, beta2, epsilon, weight_decay=0.0):
         self.theta, self.beta1, self.beta2, self.epsilon = parameters, beta1, beta2, epsilon
+        self.weight_decay = weight_decay
         self.m = np.zeros_like(parameters)
         self.v = np.zeros_like(parameters)
         self.t = 0
@@ -30,17 +31,18 @@ class TextbookAdam:
         self.v = self.beta2 * self.v + (1 - self.beta2) * gradients**2
         m_hat = self.m / (1 - self.beta1**self.t)
         v_hat = self.v / (1 - self.beta2**self.t)
-        self.theta = self.theta - learning_rate * m_hat / (np.sqrt(v_hat) + self.epsilon)
+        direction = m_hat / (np.sqrt(v_hat) + self.epsilon) + self.weight_decay * self.theta
+        self.theta = self.theta - learning_rate * direction
 
 
 class TextbookMomentum:
-    def __init__(self, parameters, momentum):
-        self.theta, self.momentum = parameters, momentum
+    def __init__(self, parameters, momentum, weight_decay=0.0):
+        self.theta, self.momentum, self.weight_decay = parameters, momentum, weight_decay
         self.velocity = np.zeros_like(parameters)
 
     def update(self, gradients, learning_rate):
         self.velocity = self.momentum * self.velocity + gradients
-        self.theta = self.theta - learning_rate * self.velocity
+        self.theta = self.theta - learning_rate * (self.velocity + self.weight_decay * self.theta)
 
 
 def run_both(optimizer, textbook, steps, seed=0):
@@ -77,6 +79,20 @@ def test_adam_is_the_textbook_adam_after_a_thousand_steps(size, dtype, bound, mo
 def test_adam_takes_its_constants(constants):
     textbook = TextbookAdam(start(10, np.float64), *constants)
     assert run_both(Adam(start(10, np.float64), *constants), textbook, 100) <= 1e-12
+
+
+@pytest.mark.parametrize("weight_decay", [0.01, 1.0])
+def test_a_weight_decay_makes_it_adamw_and_sgdw(weight_decay):
+    pairs = [
+        (Adam(start(10, np.float64), weight_decay=weight_decay), TextbookAdam, (0.9, 0.999, 1e-8)),
+        (SGD(start(10, np.float64), weight_decay=weight_decay), TextbookMomentum, (0.9,)),
+    ]
+    for optimizer, textbook_class, constants in pairs:
+        textbook = textbook_class(start(10, np.float64), *constants, weight_decay)
+        assert run_both(optimizer, textbook, 100) <= 1e-12
+        without = textbook_class(start(10, np.float64), *constants)
+        assert run_both(type(optimizer)(start(10, np.float64)), without, 100) <= 1e-12
+        assert relative_error(optimizer.parameters, without.theta) > 1e-4
 
 
 def test_adam_goes_over_all_of_an_array_larger_than_a_block():
@@ -141,3 +157,7 @@ def test_the_configuration_chooses_the_optimizer():
     sgd = make_optimizer(np.zeros(3), SimpleNamespace(type="sgd", **values))
     assert isinstance(sgd, SGD)
     assert sgd.momentum == 0.8
+    for optimizer_type in ("adam", "sgd"):
+        config = SimpleNamespace(type=optimizer_type, **values)
+        assert make_optimizer(np.zeros(3), config).weight_decay == 0
+        assert make_optimizer(np.zeros(3), config, 0.1).weight_decay == 0.1

@@ -65,7 +65,10 @@ def wrong_sign_where_the_kl_gradient_is_added(monkeypatch):
     plant(
         monkeypatch,
         vae_nb.core.model,
-        ("z_gradient + kl_weight / batch * kl_mean", "z_gradient - kl_weight / batch * kl_mean"),
+        (
+            "mean_gradient + kl_weight / batch",
+            "mean_gradient - kl_weight / batch",
+        ),
     )
 
 
@@ -127,12 +130,12 @@ def transposed_weight_gradient(monkeypatch):
             blocks = super().gradient_blocks()
             if len(self.weights) != self.weights.shape[1]:
                 return blocks
-            (size, _), biases = blocks
+            (where, _), biases = blocks
 
             def compute(out):
                 out[:] = self.weights_gradient.reshape(-1)  # transposed, as above
 
-            return [(size, compute), biases]
+            return [(where, compute), biases]
 
     for module in (vae_nb.core.layers, vae_nb.core.model):
         monkeypatch.setattr(module, "Dense", TransposedDense)

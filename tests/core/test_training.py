@@ -18,7 +18,7 @@ from vae_nb.core.schedules import kl_weight_at, learning_rate_at
 from vae_nb.core.training import HISTORY_COLUMNS, EarlyStopping, Trainer, train
 from vae_nb.data.config import load_config
 from vae_nb.data.image_set import ImageSet
-from vae_nb.system.errors import TrainingDiverged
+from vae_nb.system.errors import ModelError, TrainingDiverged
 
 SHAPE = (4, 4, 1)
 
@@ -541,3 +541,12 @@ def test_a_step_allocates_nothing_of_the_size_of_the_parameters(optimizer, monke
         tracemalloc.stop()
     assert len(peaks) == 2
     assert max(peaks) < layer_bytes / 4
+
+
+def test_an_optimizer_that_does_not_fit_into_memory_is_one_sentence(monkeypatch):
+    def no_memory(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(vae_nb.core.training, "make_optimizer", no_memory)
+    with pytest.raises(ModelError, match=r"^There is not enough memory to train a model of \d+ "):
+        train_small(small_vae())

@@ -168,7 +168,7 @@ def test_sliders_are_ordered_and_named_by_their_nats_and_the_silent_ones_folded(
     assert axes.names == [f"z{k + 1} ({kl[k]:.1f} nats)" for k in order]
     explorer = vae_nb.LatentExplorer(vae, images)
     assert explorer.sliders.names == axes.names
-    assert explorer.sliders.unfolded == axes.telling == 3
+    assert explorer.sliders.unfolded == axes.informative == 3
     assert explorer.sliders.fold_text == "Carrying nothing: 1 of the latent dimensions"
 
 
@@ -197,13 +197,13 @@ def test_the_first_principal_slider_is_the_one_seen_most():
 def test_principal_axes_where_codes_do_not_fill_the_space(latent_dim, count):
     vae, images = make_model(latent_dim, count=count)
     axes = axes_of(vae, images, PRINCIPAL)
-    assert axes.telling == min(latent_dim, count - 1)
+    assert axes.informative == min(latent_dim, count - 1)
     codes = codes_of(vae, images)
     for code in codes:
         np.testing.assert_allclose(axes.latent(axes.coordinates(code)), code, atol=1e-9)
     explorer = vae_nb.LatentExplorer(vae, images)
     explorer.along.value = PRINCIPAL
-    assert explorer.sliders.unfolded == axes.telling
+    assert explorer.sliders.unfolded == axes.informative
 
 
 def test_switching_the_axes_keeps_the_vector():

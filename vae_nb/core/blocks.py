@@ -1,9 +1,9 @@
 """How the work on large arrays is cut into blocks and spread over the processor's cores.
 
 The other modules say what is computed; this one makes it fast. A block is small enough to stay in
-the processor's caches, and several threads share the blocks: NumPy releases Python's lock while it
-computes. BLAS libraries bring threads of their own, which wait for their next product in a busy
-loop and would take the cores from ours. So while our threads work, BLAS uses one.
+the processor's caches, and several threads share the blocks: NumPy releases Python's global lock
+(the GIL) while it computes. BLAS libraries bring threads of their own, which wait for their next
+product in a busy loop and would take the cores from ours. So while our threads work, BLAS uses one.
 """
 
 import contextvars
@@ -18,12 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_info, threadpool_limits
 
-# Elements in a block: a megabyte of float32. An update goes over a handful of blocks at a time,
-# and they stay in the last cache before the memory. With much smaller blocks, the threads would
-# spend their time waiting for Python's lock.
+# Elements in a block: a megabyte of float32. An update works on a handful of blocks at a time, and
+# they fit into the last-level cache. With much smaller blocks, the threads would spend their time
+# waiting for the GIL.
 BLOCK = 262144
 
-# Each operation on a block holds Python's lock for about a tenth of its time.
+# Each operation on a block holds the GIL for about a tenth of its time. With many more threads than
+# this, some of them would always be waiting for it.
 MAX_THREADS = 4
 
 # A sum over many rows is taken in this many parts, however many threads there are, so that its
@@ -34,7 +35,8 @@ PARTS = 8
 Workers = tuple[ThreadPoolExecutor | None, int]
 _workers: contextvars.ContextVar[Workers] = contextvars.ContextVar("workers", default=(None, 1))
 
-# A piece of an array: where it lies in the array, and a function that computes it into `out`.
+# A piece of a flat array: where it is in the array, and a function that computes it into an array
+# of its size.
 Block = tuple[slice, Callable[[NDArray], object]]
 
 
@@ -151,7 +153,7 @@ def in_blocks(function: Callable[..., NDArray], out: NDArray, *arrays: NDArray) 
     def compute(rows: slice) -> None:
         out[rows] = function(*(array[rows] for array in arrays))
 
-    # On its way, a function makes a few arrays of the size of a block.
+    # The factor 4 leaves room in the cache for the function's temporary arrays.
     for_each(compute, blocks_of(len(out), 4 * arrays[0].shape[1]))
     return out
 
@@ -224,8 +226,8 @@ def _matrix_blocks(matrix: NDArray) -> list[slice]:
 
 
 def product_blocks(
-    factors: Callable[[], tuple[NDArray, NDArray]], like: NDArray
-) -> list[tuple[int, Callable[[NDArray], object]]]:
+    factors: Callable[[], tuple[NDArray, NDArray]], laid_out_as: NDArray
+) -> list[Block]:
     """Cut a product `a.T @ b` into blocks that are computed one at a time.
 
     The product of two small factors can be a large matrix. An optimizer takes it a block at a time,
@@ -236,16 +238,11 @@ def product_blocks(
     factors : callable
         Returns the factors a and b, of shapes (batch, rows) and (batch, columns). It is called anew
         for each block.
-    like : ndarray, shape (rows, columns)
-        A matrix made by `matrix_in`: the blocks follow each other in its order in memory.
-
-    Returns
-    -------
-    list of tuple
-        (size, compute) for each block: `compute(out)` writes it into an array of shape (size,).
+    laid_out_as : ndarray, shape (rows, columns)
+        A matrix made by `matrix_in`. The blocks are pieces of a flat array with its layout.
     """
-    is_transposed = not like.flags.c_contiguous
-    length, width = like.T.shape if is_transposed else like.shape
+    is_transposed = not laid_out_as.flags.c_contiguous
+    length, width = laid_out_as.T.shape if is_transposed else laid_out_as.shape
 
     def make_compute(rows: slice) -> Callable[[NDArray], object]:
         def compute(out: NDArray) -> None:
@@ -256,5 +253,7 @@ def product_blocks(
 
         return compute
 
-    blocks = blocks_of(length, width)
-    return [((rows.stop - rows.start) * width, make_compute(rows)) for rows in blocks]
+    return [
+        (slice(rows.start * width, rows.stop * width), make_compute(rows))
+        for rows in blocks_of(length, width)
+    ]

@@ -24,14 +24,14 @@ class Axes:
     center : ndarray, shape (latent,)
     matrix : ndarray, shape (latent, latent)
         One axis in each column; its length is that of a coordinate of 1.
-    telling : int
+    informative : int
         How many axes carry information. They come first.
     """
 
     names: list[str]
     center: NDArray
     matrix: NDArray
-    telling: int
+    informative: int
 
     def coordinates(self, z: NDArray) -> NDArray:
         """Return the coordinates of one latent vector, (latent,), or of several, (n, latent)."""
@@ -48,7 +48,7 @@ def latent_axes(posteriors: Posteriors) -> Axes:
     Returns
     -------
     Axes
-        The active units come first and are the telling ones. An axis is named with its KL
+        The active units come first and are the informative ones. An axis is named with its KL
         divergence in nats, averaged over the images.
     """
     kl = posteriors.kl_per_dimension()
@@ -67,7 +67,7 @@ def principal_axes(vae: VAE, posteriors: Posteriors) -> Axes:
         A coordinate of 1 is a standard deviation of the codes along its axis, or 1 where they
         do not vary. The order, and the number in a name, is how much the decoded image changes
         between −2 and 2 with all other coordinates at 0: the root of the mean squared change of a
-        pixel, in percent. The telling axes have a variance above that of an active unit.
+        pixel, in percent. The informative axes have a variance above that of an active unit.
 
     References
     ----------
@@ -77,15 +77,15 @@ def principal_axes(vae: VAE, posteriors: Posteriors) -> Axes:
     center = codes.mean(axis=0)
     covariance = np.cov(codes.T, bias=True).reshape(vae.latent_dim, vae.latent_dim)
     variances, directions = np.linalg.eigh(covariance)
-    telling = variances > ACTIVE_VARIANCE
+    informative = variances > ACTIVE_VARIANCE
     # An axis along which nothing varies has the prior's length.
-    matrix = directions * np.sqrt(np.where(telling, variances, 1))
+    matrix = directions * np.sqrt(np.where(informative, variances, 1))
     # An axis may point either way. Choose the same way on every machine.
     largest = np.argmax(np.abs(matrix), axis=0)
     matrix = matrix * np.sign(matrix[largest, np.arange(len(largest))])
     low = vae.decode(center - 2 * matrix.T)  # (latent, pixels)
     high = vae.decode(center + 2 * matrix.T)
     change = 100 * np.sqrt(np.mean((high - low) ** 2, axis=1))
-    order = np.lexsort((-change, ~telling))
+    order = np.lexsort((-change, ~informative))
     names = [f"p{n} ({percent:.0f}% change)" for n, percent in enumerate(change[order], start=1)]
-    return Axes(names, center, matrix[:, order], int(np.sum(telling)))
+    return Axes(names, center, matrix[:, order], int(np.sum(informative)))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vae_nb.core.blocks import matmul, product_blocks
+from vae_nb.core.blocks import Block, matmul, product_blocks
 
 
 class Dense:
@@ -34,7 +34,8 @@ class Dense:
     x: NDArray
     pre_activation: NDArray
     output: NDArray
-    # Of the last `backward`: x and d loss / d pre-activation. The gradients follow from them.
+    # x and d loss / d pre-activation, kept by the last `backward`. The gradient of the weights is
+    # their product, which is computed only when it is needed.
     _gradient_factors: tuple[NDArray, NDArray]
 
     def __init__(self, weights: NDArray, biases: NDArray, activation: str) -> None:
@@ -46,7 +47,7 @@ class Dense:
     def initialize(self, rng: np.random.Generator) -> None:
         """Draw initial weights and set initial biases, as suits the activation."""
         inputs = len(self.weights)
-        for row in self.weights:
+        for row in self.weights:  # one at a time: the layer may be large
             row[:] = rng.standard_normal(len(row), dtype=row.dtype)
         self.weights *= self.activation.weight_scale / math.sqrt(inputs)
         self.biases[:] = self.activation.bias
@@ -69,7 +70,7 @@ class Dense:
         return self.output
 
     def backward(self, output_gradient: NDArray) -> NDArray:
-        """Find the gradients of weights and biases, and pass the gradient on to the input.
+        """Keep what the parameters' gradients follow from; pass the gradient on to the input.
 
         Parameters
         ----------
@@ -86,7 +87,7 @@ class Dense:
         return matmul(gradient, self.weights.T)
 
     def backward_to_parameters(self, output_gradient: NDArray) -> None:
-        """Find the gradients of weights and biases alone.
+        """Do what `backward` does without the gradient of the input.
 
         That is enough for the first layer of a network: nothing before it is trained.
 
@@ -111,14 +112,10 @@ class Dense:
         _, gradient = self._gradient_factors
         return np.sum(gradient, axis=0)
 
-    def gradient_blocks(self) -> list[tuple[int, Callable[[NDArray], object]]]:
-        """Give the two gradients above as blocks, in the order of the parameters in memory.
+    def gradient_blocks(self) -> list[Block]:
+        """Return both gradients as blocks of one flat array: the weights, then the biases.
 
-        Returns
-        -------
-        list of tuple
-            (size, compute) for each block: `compute(out)` writes it into an array of shape (size,).
-            The list stays valid: `compute` uses the last `backward`.
+        The list stays valid: a block is computed from what the last `backward` kept.
         """
         weights = product_blocks(lambda: self._gradient_factors, self.weights)
 
@@ -126,7 +123,8 @@ class Dense:
             _, gradient = self._gradient_factors
             np.sum(gradient, axis=0, out=out)
 
-        return [*weights, (len(self.biases), compute_biases)]
+        count = self.weights.size
+        return [*weights, (slice(count, count + len(self.biases)), compute_biases)]
 
     def squared_gradient_norm(self) -> float:
         """Return the squared Euclidean norm of the gradients of weights and biases.
@@ -164,7 +162,7 @@ def sigmoid(x: NDArray) -> NDArray:
     ndarray, the same shape and dtype
         In [0, 1].
     """
-    # tanh saturates where exp would overflow, and both are the same function.
+    # This equals the formula above, and tanh saturates where exp would overflow.
     return 0.5 * np.tanh(0.5 * x) + 0.5
 
 
@@ -220,7 +218,7 @@ ACTIVATIONS = {  # the function, and its derivative from the pre-activation a an
     "softplus": Activation(softplus, lambda a, output: sigmoid(a), HE_SCALE),
     # The derivative of cosh is sinh, and sinh(0) = 0. Around zero this layer would pass no gradient
     # back, and the decoder would learn its biases before it learned anything from z. So its biases
-    # are initialized to 1, where the slope is sinh(1) = 1.18. cosh grows as fast as exp; the limit
-    # on the gradient's norm keeps it from running away.
+    # are initialized to 1, where the slope is sinh(1) = 1.18. cosh grows as fast as exp; the key
+    # training.gradient_clip_norm keeps it from running away.
     "cosh": Activation(np.cosh, lambda a, output: np.sinh(a), HE_SCALE, bias=1.0),
 }

@@ -22,8 +22,8 @@ from vae_nb.system.errors import ModelError
 if TYPE_CHECKING:
     from vae_nb.data.config import LayerConfig, ModelConfig
 
-# exp(30) is about 1e13: far beyond any useful variance, and its square is far below the largest
-# float32. Outside the bound the log-variance is constant, and its gradient is that of a constant.
+# exp(30) is about 1e13: far beyond any useful variance, and far below the largest float32, 3e38.
+# Outside the bound the log-variance is constant, and its gradient is that of a constant.
 LOG_VARIANCE_BOUND = 30.0
 
 # Many pixels are white in every image; the logit of a mean of exactly 1 would be infinite.
@@ -63,8 +63,32 @@ def reparameterize(mean: NDArray, log_variance: NDArray, noise: NDArray) -> NDAr
     return mean + np.exp(0.5 * log_variance) * noise
 
 
+def reparameterize_gradient(
+    z_gradient: NDArray, log_variance: NDArray, noise: NDArray
+) -> tuple[NDArray, NDArray]:
+    """Pass the gradient of a sample on to the mean and the log-variance that it came from.
+
+    z = mean + sigma * noise with sigma = exp(log_variance / 2). Therefore dz / d mean = 1 and
+    dz / d log_variance = sigma * noise / 2.
+
+    Parameters
+    ----------
+    z_gradient : ndarray, shape (batch, latent)
+        d loss / d z.
+    log_variance, noise : ndarray, shape (batch, latent)
+        What `reparameterize` was given.
+
+    Returns
+    -------
+    tuple of two ndarrays, each of shape (batch, latent)
+        d loss / d mean and d loss / d log_variance.
+    """
+    sigma = np.exp(0.5 * log_variance)
+    return z_gradient, z_gradient * noise * (0.5 * sigma)
+
+
 class LayerShape(NamedTuple):
-    """What there is to know of a layer before its parameters exist."""
+    """What is known about a layer before its parameters exist."""
 
     name: str
     inputs: int
@@ -82,8 +106,8 @@ def layer_shapes(model_config: ModelConfig, image_shape: Sequence[int]) -> list[
     """
     pixels = math.prod(image_shape)
     latent = model_config.latent_dim
-    encoder = _chain("encoder", pixels, model_config.encoder_layers)
-    decoder = _chain("decoder", latent, model_config.decoder_layers)
+    encoder = _hidden_layer_shapes("encoder", pixels, model_config.encoder_layers)
+    decoder = _hidden_layer_shapes("decoder", latent, model_config.decoder_layers)
     return [
         *encoder,
         LayerShape("mean", encoder[-1].units, latent, "linear"),
@@ -93,8 +117,8 @@ def layer_shapes(model_config: ModelConfig, image_shape: Sequence[int]) -> list[
     ]
 
 
-def _chain(part: str, inputs: int, layers: Sequence[LayerConfig]) -> list[LayerShape]:
-    """Layers in which each one reads what the one before it made."""
+def _hidden_layer_shapes(part: str, inputs: int, layers: Sequence[LayerConfig]) -> list[LayerShape]:
+    """The shapes of consecutive layers: each one reads the output of the one before it."""
     shapes = []
     for number, layer in enumerate(layers, start=1):
         shapes.append(LayerShape(f"{part}_{number}", inputs, layer.units, layer.activation))
@@ -139,9 +163,9 @@ class VAE:
     mean_head, log_variance_head : Dense
         They read the last layer of the encoder.
     gradient_blocks : list of tuple
-        What an optimizer takes: (where, compute) for each piece of the gradient, with a slice of
-        `parameters` and a function that computes the piece into an array given to it, from what
-        the last `loss_and_gradients` found.
+        What an optimizer takes: (where, compute) for each piece of the gradient. `where` is a slice
+        of `parameters`. `compute(out)` writes the piece into an array of its size, as the last
+        `loss_and_gradients` found it.
     mean_image : ndarray, shape (pixels,)
         Subtracted from the input; zero until `center_on`.
 
@@ -196,11 +220,11 @@ class VAE:
     def _locate_gradient_blocks(self) -> list[Block]:
         """The gradient blocks of all layers, each with its place in the parameter array."""
         blocks = []
-        start = 0
+        start = 0  # of the layer's parameters
         for layer in self.layers.values():
-            for size, compute in layer.gradient_blocks():
-                blocks.append((slice(start, start + size), compute))
-                start += size
+            for where, compute in layer.gradient_blocks():
+                blocks.append((slice(start + where.start, start + where.stop), compute))
+            start += layer.weights.size + layer.biases.size
         return blocks
 
     @property
@@ -258,15 +282,15 @@ class VAE:
 
     @property
     def is_centered(self) -> bool:
-        """Whether `center_on` was called, here or before the model was saved."""
+        """Whether the model has a mean image (an all-black one counts as none)."""
         return bool(np.any(self.mean_image))
 
     def center_on(self, mean_image: NDArray) -> None:
         """Subtract an image from every input, and let the output show it at first.
 
         The biases of the output become the logits of the image. A decoder that has learned nothing
-        yet then shows about the mean image, and does not spend its first steps on learning it. This
-        overwrites what the biases had learned, so it is for a new model.
+        yet then shows roughly the mean image, and does not spend its first steps on learning it.
+        This overwrites what the biases had learned, so it is for a new model.
 
         Parameters
         ----------
@@ -406,12 +430,11 @@ class VAE:
             gradient = layer.backward(gradient)
         z_gradient = gradient  # (batch, latent)
 
-        # z = mean + sigma * noise with sigma = exp(log_variance / 2). Therefore
-        # dz / d mean = 1 and dz / d log_variance = sigma * noise / 2.
+        mean_gradient, log_variance_gradient = reparameterize_gradient(
+            z_gradient, log_variance, noise
+        )
         kl_mean_gradient, kl_log_variance_gradient = kl_divergence_gradient(mean, log_variance)
-        sigma = np.exp(0.5 * log_variance)
-        mean_gradient = z_gradient + kl_weight / batch * kl_mean_gradient
-        log_variance_gradient = z_gradient * noise * (0.5 * sigma)
+        mean_gradient = mean_gradient + kl_weight / batch * kl_mean_gradient
         log_variance_gradient += kl_weight / batch * kl_log_variance_gradient
         # Where `encode` clipped the log-variance, it is constant.
         log_variance_gradient *= np.abs(self.log_variance_head.output) < LOG_VARIANCE_BOUND

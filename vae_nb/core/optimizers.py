@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Adam:
-    """Adam with bias correction.
+    """Adam with bias correction; with a weight decay it is AdamW.
 
     Parameters
     ----------
@@ -31,6 +31,8 @@ class Adam:
         Decay of the two moments, in [0, 1).
     epsilon : float
         Added to the root of the second moment.
+    weight_decay : float
+        Each update also shrinks all parameters by this fraction of the learning rate.
 
     Attributes
     ----------
@@ -42,7 +44,9 @@ class Adam:
 
     References
     ----------
-    Kingma & Ba (2015), "Adam: A Method for Stochastic Optimization", algorithm 1.
+    Kingma & Ba (2015), "Adam: A Method for Stochastic Optimization", algorithm 1; Loshchilov &
+    Hutter (2019), "Decoupled Weight Decay Regularization", algorithm 2, with the weight decay
+    multiplied by the learning rate.
     """
 
     def __init__(
@@ -51,13 +55,15 @@ class Adam:
         beta1: float = 0.9,
         beta2: float = 0.999,
         epsilon: float = 1e-8,
+        weight_decay: float = 0.0,
     ) -> None:
         self.parameters = parameters
         self.beta1 = beta1
         self.beta2 = beta2
         self.epsilon = epsilon
+        self.weight_decay = weight_decay
         self.moments = np.zeros((2, parameters.size), parameters.dtype)
-        self.decays = np.array([[beta1], [beta2]], parameters.dtype)
+        self.decays = np.array([[beta1], [beta2]], parameters.dtype)  # of the two moments
         self.steps = 0
 
     def update(self, gradients: NDArray | Sequence[Block], learning_rate: float) -> None:
@@ -69,26 +75,29 @@ class Adam:
             The gradient, or the blocks that compute it: `VAE.gradient_blocks`.
         """
         self.steps += 1
-        # m_hat = first_correction * m and v_hat = second_correction * v, of the moments kept here.
-        first_correction = (1 - self.beta1) / (1 - self.beta1**self.steps)
-        second_correction = (1 - self.beta2) / (1 - self.beta2**self.steps)
-        # m_hat / (sqrt(v_hat) + epsilon), with both corrections taken out of the fraction.
-        step_size = learning_rate * first_correction / math.sqrt(second_correction)
-        epsilon = self.epsilon / math.sqrt(second_correction)
+        # The paper's step is learning_rate * m_hat / (sqrt(v_hat) + epsilon). With the moments kept
+        # here, m_hat = c1 * m and v_hat = c2 * v. Taking c1 and c2 out of the fraction gives
+        # step_size * m / (sqrt(v) + scaled_epsilon).
+        c1 = (1 - self.beta1) / (1 - self.beta1**self.steps)
+        c2 = (1 - self.beta2) / (1 - self.beta2**self.steps)
+        step_size = learning_rate * c1 / math.sqrt(c2)
+        scaled_epsilon = self.epsilon / math.sqrt(c2)
 
         def update_block(block: Block) -> None:
             where, compute_gradient = block
-            moments = self.moments[:, where]  # (2, size)
+            moments = self.moments[:, where]  # m and v, (2, size)
             powers = np.empty_like(moments)  # g and g²
             compute_gradient(powers[0])
             np.multiply(powers[0], powers[0], out=powers[1])
             moments *= self.decays
             moments += powers  # m = beta1 m + g, v = beta2 v + g²
 
-            step = np.sqrt(moments[1], out=powers[1])
-            step += epsilon
+            step = powers[1]  # its place in memory is free now
+            np.sqrt(moments[1], out=step)
+            step += scaled_epsilon
             np.divide(moments[0], step, out=step)
             step *= step_size
+            _decay(self.parameters[where], learning_rate * self.weight_decay)
             self.parameters[where] -= step
 
         for_each(update_block, _as_blocks(gradients, self.parameters))
@@ -112,6 +121,8 @@ class SGD:
         Updated in place.
     momentum : float
         Decay of the velocity, in [0, 1); 0 is plain gradient descent.
+    weight_decay : float
+        Each update also shrinks all parameters by this fraction of the learning rate.
 
     Attributes
     ----------
@@ -120,12 +131,16 @@ class SGD:
     References
     ----------
     Sutskever et al. (2013), "On the importance of initialization and momentum in deep
-    learning", equations 1 and 2, with the learning rate outside the velocity.
+    learning", equations 1 and 2, with the learning rate outside the velocity; Loshchilov & Hutter
+    (2019), "Decoupled Weight Decay Regularization", algorithm 1, for the weight decay.
     """
 
-    def __init__(self, parameters: NDArray, momentum: float = 0.9) -> None:
+    def __init__(
+        self, parameters: NDArray, momentum: float = 0.9, weight_decay: float = 0.0
+    ) -> None:
         self.parameters = parameters
         self.momentum = momentum
+        self.weight_decay = weight_decay
         self.velocity = np.zeros_like(parameters)
 
     def update(self, gradients: NDArray | Sequence[Block], learning_rate: float) -> None:
@@ -145,6 +160,7 @@ class SGD:
             velocity *= self.momentum
             velocity += step
             np.multiply(velocity, learning_rate, out=step)
+            _decay(self.parameters[where], learning_rate * self.weight_decay)
             self.parameters[where] -= step
 
         for_each(update_block, _as_blocks(gradients, self.parameters))
@@ -158,7 +174,9 @@ class SGD:
         self.velocity[:] = arrays["velocity"]
 
 
-def make_optimizer(parameters: NDArray, optimizer_config: OptimizerConfig) -> Adam | SGD:
+def make_optimizer(
+    parameters: NDArray, optimizer_config: OptimizerConfig, weight_decay: float = 0.0
+) -> Adam | SGD:
     """Make the optimizer that the configuration names.
 
     Parameters
@@ -166,9 +184,13 @@ def make_optimizer(parameters: NDArray, optimizer_config: OptimizerConfig) -> Ad
     parameters : ndarray, shape (count,)
     """
     if optimizer_config.type == "sgd":
-        return SGD(parameters, momentum=optimizer_config.beta1)
+        return SGD(parameters, momentum=optimizer_config.beta1, weight_decay=weight_decay)
     return Adam(
-        parameters, optimizer_config.beta1, optimizer_config.beta2, optimizer_config.epsilon
+        parameters,
+        beta1=optimizer_config.beta1,
+        beta2=optimizer_config.beta2,
+        epsilon=optimizer_config.epsilon,
+        weight_decay=weight_decay,
     )
 
 
@@ -195,6 +217,12 @@ def clip_scale(norm: float, clip_norm: float | None) -> float:
     if clip_norm is None or norm <= clip_norm:
         return 1.0
     return clip_norm / norm
+
+
+def _decay(parameters: NDArray, fraction: float) -> None:
+    """Shrink parameters by a fraction, in place."""
+    if fraction > 0:
+        parameters *= 1 - fraction
 
 
 def _as_blocks(gradients: NDArray | Sequence[Block], parameters: NDArray) -> Sequence[Block]:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+# A purpose's place in this list is part of its seed: add new ones at the end.
 PURPOSES = ("split", "weights", "batches", "noise", "validation", "samples")
 
 

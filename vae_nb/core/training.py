@@ -54,9 +54,9 @@ class History:
     columns : dict of str to ndarray, shape (epochs,)
         The keys are `HISTORY_COLUMNS`.
     saved_epoch : int
-        The epoch whose weights the model has now, counted from 1. That is the epoch with the lowest
-        validation total where the training ended early or early stopping was asked for. It is the
-        last epoch otherwise, and where the training ended within the KL warm-up.
+        The epoch whose weights the model has now, counted from 1: the epoch with the lowest
+        validation total if the training ended early or early stopping was asked for, and otherwise
+        the last one. If the training ended within the KL warm-up, it is the last one too.
     seconds : float
         How long the training took.
     """
@@ -99,7 +99,7 @@ class EarlyStopping:
     Parameters
     ----------
     parameters : ndarray, shape (count,)
-        Those of the model.
+        The parameters of the model; they are copied.
     patience : int or None
         How many epochs may pass without a lower held-out loss; None means any number.
 
@@ -150,6 +150,11 @@ class Trainer:
     steps : int
         How many steps were taken.
     stopping : EarlyStopping or None
+
+    Raises
+    ------
+    ModelError
+        If there is not enough memory to train the model.
     """
 
     def __init__(
@@ -171,10 +176,17 @@ class Trainer:
         self.total_steps = training_config.epochs * self.steps_per_epoch
         self.steps = 0
         self.columns: dict[str, list] = {column: [] for column in HISTORY_COLUMNS}
-        self.optimizer = make_optimizer(vae.parameters, training_config.optimizer)
         self.stopping: EarlyStopping | None = None
-        if keep_best or training_config.early_stopping_patience is not None:
-            self.stopping = EarlyStopping(vae.parameters, training_config.early_stopping_patience)
+        patience = training_config.early_stopping_patience
+        try:
+            self.optimizer = make_optimizer(vae.parameters, training_config.optimizer)
+            if keep_best or patience is not None:
+                self.stopping = EarlyStopping(vae.parameters, patience)
+        except MemoryError:
+            raise ModelError(
+                f"There is not enough memory to train a model of {vae.parameters.size:,} "
+                "parameters. Use fewer units or smaller images."
+            ) from None
 
         seed = training_config.seed
         self._batch_stream = random_stream(seed, "batches")
@@ -392,7 +404,7 @@ def train(
     TrainingDiverged
         If the loss is NaN or infinite.
     ModelError
-        If `resume_from` cannot be a state of this training.
+        If `resume_from` cannot be a state of this training, or there is not enough memory.
     """
     keep_best = on_epoch_end is not None  # a callback may end the training early
     trainer = Trainer(
@@ -431,11 +443,15 @@ def train(
 
 
 def asks_to_stop(answer: object) -> bool:
-    """Whether the answer of a callback is True: Python's or NumPy's, but nothing else."""
+    """Whether the answer of a callback is True: Python's or NumPy's, but nothing else.
+
+    A callback may return something by accident, for example what it has drawn.
+    """
     return isinstance(answer, bool | np.bool_) and bool(answer)
 
 
 def _progress_bar(trainer: Trainer, progress: bool) -> Any:
+    """A bar that counts epochs."""
     from tqdm.auto import tqdm  # slow to import in a notebook, where it loads widgets
 
     return tqdm(
@@ -448,6 +464,7 @@ def _progress_bar(trainer: Trainer, progress: bool) -> Any:
 
 
 def _show_losses(bar: Any, columns: dict[str, list]) -> None:
+    """Count an epoch, and show its losses."""
     train_total = columns["train_total"][-1]
     validation_total = columns["validation_total"][-1]
     bar.set_postfix_str(

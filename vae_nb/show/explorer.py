@@ -179,7 +179,7 @@ class LatentExplorer(widgets.VBox):
         codes = axes.coordinates(self._codes)  # (images, latent)
         reach = np.maximum(MIN_REACH, np.ceil(np.abs(codes).max(axis=0))).tolist()
         limits = [(-limit, limit) for limit in reach]
-        folded = len(axes.names) - axes.telling
+        folded = len(axes.names) - axes.informative
         fold_text = f"Carrying nothing: {folded} of the {self.along.value}"
 
         plane = np.zeros((len(codes), 2))  # one latent dimension makes a line
@@ -193,7 +193,7 @@ class LatentExplorer(widgets.VBox):
             self._axes = axes
             self._start = codes[self.first.value]
             self._values = axes.coordinates(self._z).tolist()
-            self.sliders.arrange(axes.names, limits, self._values, axes.telling, fold_text)
+            self.sliders.arrange(axes.names, limits, self._values, axes.informative, fold_text)
             self.map.lay(figure, figure.axes[1], text)
             self._describe()
 
