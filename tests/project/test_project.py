@@ -17,8 +17,8 @@ from conftest import ROOT
 
 from vae_nb import load_images, plan_sweep, read_sweep
 from vae_nb.data.config import config_from_dict, load_config
+from vae_nb.sweeps.definition import read_sweep_definition
 from vae_nb.sweeps.identity import config_hash
-from vae_nb.sweeps.plan import read_sweep_definition
 from vae_nb.sweeps.results import DOCUMENTED
 
 sys.path.insert(0, str(ROOT / "tools"))

@@ -23,6 +23,7 @@ from vae_nb.run.series import series_notebooks
 from vae_nb.run.trained_run import train_and_save
 from vae_nb.run.workspace import Workspace
 from vae_nb.sweeps import engine, identity, plan, worker
+from vae_nb.sweeps.definition import read_sweep_definition
 from vae_nb.sweeps.results import DOCUMENTED, find_sweep, flat, read_sweep, write_rows
 from vae_nb.system.errors import ConfigError, FilesError
 
@@ -166,7 +167,7 @@ def test_names_are_different_folder_names():
 
 @pytest.mark.parametrize("path", DEFINITIONS, ids=lambda path: path.stem)
 def test_shipped_definitions_can_be_planned(path):
-    definition = plan.read_sweep_definition(path)
+    definition = read_sweep_definition(path)
     only, overrides = definition.pop("only"), definition.pop("set")
     runs = plan.plan_sweep(**definition, overrides=overrides)
     default = load_config("config.json", overrides)
@@ -176,29 +177,55 @@ def test_shipped_definitions_can_be_planned(path):
 
 
 def test_a_configuration_is_not_a_definition():
-    assert plan.read_sweep_definition("configs/basic.json") is None
+    assert read_sweep_definition("configs/basic.json") is None
 
 
 @pytest.mark.parametrize(
-    ("values", "parts"),
+    ("values", "sentence"),
     [
-        ({"configs": []}, ["configs", "[]"]),
-        ({"grids": [{"model.latent_dim": 8}]}, ["grids", "array", "8"]),
-        ({"grids": [{"model.latent_dim": []}]}, ["latent_dim", "1"]),
-        ({"grids": [{}], "seeds": 0}, ["seeds", "0"]),
-        ({"grids": [{}], "set": [1]}, ["set", "object", "[1]"]),
-        ({"seeds": "3"}, ["seeds", "integer", "3"]),
-        ({"grids": [{}], "sedes": 1}, ["sedes"]),
+        (
+            {"configs": []},
+            "configs is []; allowed is a list of 1 or more values, each a string of 1 or more "
+            "characters.",
+        ),
+        (
+            {"grids": [{}, {"model.latent_dim": 8}]},
+            "grids[1].model.latent_dim is 8; allowed is a list of 1 or more values.",
+        ),
+        (
+            {"grids": [{"model.latent_dim": []}]},
+            "grids[0].model.latent_dim is []; allowed is a list of 1 or more values.",
+        ),
+        ({"grids": [3]}, "grids[0] is 3; allowed is an object."),
+        ({"grids": [{}], "seeds": 0}, "seeds is 0; allowed is an integer from 1 to 1000."),
+        ({"grids": [{}], "set": [1]}, "set is [1]; allowed is an object."),
+        ({"seeds": "3"}, 'seeds is "3"; allowed is an integer from 1 to 1000.'),
+        ({"grids": [{}], "sedes": 1}, "sedes is not a known key; did you mean seeds?"),
+        (
+            {"grids": [{}], "model": {}},
+            "model is not a known key; the known keys are $schema, configs, set, grids, seeds, "
+            "only.",
+        ),
     ],
 )
-def test_a_bad_definition_is_one_sentence(values, parts, tmp_path):
+def test_a_bad_definition_is_one_sentence(values, sentence, tmp_path):
     path = tmp_path / "definition.json"
     path.write_text(json.dumps(values), encoding="utf-8")
     with pytest.raises(ConfigError) as caught:
-        plan.read_sweep_definition(path)
-    assert len(caught.value.errors) == 1
-    for part in (*parts, str(path)):
-        assert part in str(caught.value)
+        read_sweep_definition(path)
+    assert caught.value.errors == [f"{path}: {sentence}"]
+
+
+def test_all_errors_of_a_definition_come_at_once(tmp_path):
+    path = tmp_path / "definition.json"
+    path.write_text('{"only": 4, "seeds": 0, "confgs": []}', encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        read_sweep_definition(path)
+    assert [error.removeprefix(f"{path}: ").split(" is ")[0] for error in caught.value.errors] == [
+        "confgs",
+        "seeds",
+        "only",
+    ]
 
 
 @pytest.mark.parametrize(

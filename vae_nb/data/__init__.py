@@ -1,5 +1,6 @@
 """Configurations and images come in here.
 
-Read `config`, then `image_set` (split, batches, augmentation), then `image_files`, which decodes
-the files of a folder. Imports from `core` and `system`.
+Read `config` (it uses `json_file`, which reads, and `schema`, which checks), then `image_set`
+(split, batches, augmentation), then `image_files`, which decodes the files of a folder. Imports
+from `core` and `system`.
 """

@@ -1,41 +1,77 @@
 """Read a configuration from a file, complete it with the defaults, and check it.
 
-`vae_nb/config.schema.json` is the only place where the keys, their defaults and their bounds are
-written down.
+A key is one field of a class in this file: its name, type, default, bounds and description.
+`tools/write_configuration.py` makes the schema for editors and docs/configuration.md from it.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import difflib
-import functools
 import json
-import re
-import sys
-from collections.abc import Callable
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
+from pydantic import BeforeValidator, Field, Strict, model_validator
+from pydantic.dataclasses import dataclass
+
+from vae_nb.data.json_file import parse_json, read_json
+from vae_nb.data.schema import (
+    Error,
+    Integer,
+    Number,
+    Section,
+    Text,
+    key_text,
+    keys,
+    nearest_key,
+    shown,
+    unknown_key,
+    validated,
+)
 from vae_nb.system.errors import ConfigError
-from vae_nb.system.paths import from_project_root
-
-MAX_BYTES = 2**18  # of a file; the parser, which is written in Python, reads them in a few seconds
-MAX_ERRORS = 20  # that a message lists
-MAX_KEY_LENGTH = 100  # of an unknown key; for a longer one no similar key is suggested
-
-Errors = list[tuple[str, str]]  # (key path, what is wrong with it)
 
 
-@dataclasses.dataclass(frozen=True)
-class DataConfig:
+def _as_tuple(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+Folder = Annotated[Text, Field(min_length=1, pattern=r"^[^\x00]*$")]
+FolderList = Annotated[list[Folder], Field(min_length=1)]
+Folders = Annotated[
+    tuple[Folder, ...],
+    Strict(),
+    Field(min_length=1),
+    BeforeValidator(_as_tuple, json_schema_input_type=Folder | FolderList),
+]
+Side = Annotated[Integer, Field(ge=4, le=1024)]
+Activation = Literal["linear", "relu", "tanh", "sigmoid", "softplus", "cosh"]
+
+
+@dataclass(frozen=True)
+class DataConfig(Section):
     """The images: their folders, the shape they are brought to, and their batches."""
 
-    input_dir: tuple[str, ...]
-    input_size: tuple[int, int]
-    channels: int
-    batch_size: int
-    validation_split: float
+    input_dir: Folders = Field(
+        default=("input/emojis",),
+        description="A folder of images, or a list of folders. They are searched recursively. "
+        "A relative path starts at the project's root.",
+        json_schema_extra={"errorMessage": "a folder, or a list of at least one folder"},
+    )
+    input_size: Annotated[tuple[Side, Side], Strict()] = Field(
+        default=(64, 64),
+        title="[height, width]",
+        description="Height and width of every image, in pixels. Larger and smaller ones are "
+        "resized and padded.",
+    )
+    channels: Literal[1, 3] = Field(default=3, description="3 for RGB, 1 for gray.")
+    batch_size: Integer = Field(default=16, ge=1, le=65536, description="Images per training step.")
+    validation_split: Number = Field(
+        default=0.2,
+        gt=0,
+        lt=1,
+        description="Fraction of the images that is held out from training.",
+    )
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -43,58 +79,147 @@ class DataConfig:
         return (*self.input_size, self.channels)
 
 
-@dataclasses.dataclass(frozen=True)
-class LayerConfig:
+@dataclass(frozen=True)
+class LayerConfig(Section):
     """One dense layer."""
 
-    units: int
-    activation: str
+    units: Integer = Field(ge=1, le=65536, description="Number of units of the layer.")
+    activation: Activation = Field(description="The layer's activation function.")
 
 
-@dataclasses.dataclass(frozen=True)
-class ModelConfig:
+Layers = Annotated[tuple[LayerConfig, ...], Strict(), Field(min_length=1, max_length=32)]
+
+
+@dataclass(frozen=True)
+class ModelConfig(Section):
     """The architecture: hidden layers on both sides of the latent space."""
 
-    latent_dim: int
-    encoder_layers: tuple[LayerConfig, ...]
-    decoder_layers: tuple[LayerConfig, ...]
+    latent_dim: Integer = Field(
+        default=16, ge=1, le=4096, description="Number of latent dimensions."
+    )
+    encoder_layers: Layers = Field(
+        default=(LayerConfig(512, "relu"), LayerConfig(256, "relu"), LayerConfig(128, "relu")),
+        description="The encoder's hidden layers, from the image to the latent heads.",
+    )
+    decoder_layers: Layers = Field(
+        default=(LayerConfig(128, "relu"), LayerConfig(256, "relu"), LayerConfig(512, "cosh")),
+        description="The decoder's hidden layers, from the latent space to the logits. If they "
+        "are left out beside a given encoder, the decoder is that encoder mirrored.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _mirror_the_encoder(cls, values: Any) -> Any:
+        """Complete an encoder without a decoder."""
+        if isinstance(values, dict) and "decoder_layers" not in values:
+            encoder = values.get("encoder_layers")
+            if isinstance(encoder, list | tuple):
+                return {**values, "decoder_layers": encoder[::-1]}
+        return values
 
 
-@dataclasses.dataclass(frozen=True)
-class OptimizerConfig:
+@dataclass(frozen=True)
+class OptimizerConfig(Section):
     """The optimizer. With sgd, `beta1` is the momentum, and the other values are not used."""
 
-    type: str
-    beta1: float
-    beta2: float
-    epsilon: float
+    type: Literal["adam", "sgd"] = Field(
+        default="adam", description="adam, or sgd with momentum (see beta1)."
+    )
+    beta1: Number = Field(
+        default=0.9,
+        ge=0,
+        lt=1,
+        description="Adam's decay of the mean of the gradients; with sgd it is the momentum.",
+    )
+    beta2: Number = Field(
+        default=0.999,
+        ge=0,
+        lt=1,
+        description="Adam's decay of the mean of the squared gradients; sgd does not use it.",
+    )
+    epsilon: Number = Field(
+        default=1e-8, gt=0, description="Added to Adam's denominator; sgd does not use it."
+    )
 
 
-@dataclasses.dataclass(frozen=True)
-class TrainingConfig:
-    """The training loop. `config.schema.json` explains each value."""
+@dataclass(frozen=True)
+class TrainingConfig(Section):
+    """The training loop."""
 
-    epochs: int
-    learning_rate: float
-    optimizer: OptimizerConfig
-    kl_weight: float
-    kl_warmup: float
-    learning_rate_schedule: str
-    warmup_steps: int
-    gradient_clip_norm: float | None
-    augmentation: float
-    early_stopping_patience: int | None
-    checkpoint_seconds: float
-    seed: int
+    epochs: Integer = Field(
+        default=100,
+        ge=1,
+        le=1_000_000,
+        description="Maximum number of passes over the training set. Early stopping may end the "
+        "training sooner.",
+    )
+    learning_rate: Number = Field(
+        default=0.001,
+        gt=0,
+        le=10,
+        description="The highest learning rate; the schedule starts and may end below it.",
+    )
+    optimizer: OptimizerConfig = Field(default_factory=OptimizerConfig)
+    kl_weight: Number = Field(
+        default=1,
+        ge=0,
+        description="Weight of the KL divergence in the loss; with 1, the loss is the negative "
+        "ELBO.",
+    )
+    kl_warmup: Number = Field(
+        default=0.3,
+        ge=0,
+        le=1,
+        description="Fraction of the training steps over which the KL weight rises from 0.",
+    )
+    learning_rate_schedule: Literal["cosine", "constant"] = Field(
+        default="cosine",
+        description="What happens to the learning rate after warmup_steps: it falls to 0 along a "
+        "cosine, or stays constant.",
+    )
+    warmup_steps: Integer = Field(
+        default=100,
+        ge=0,
+        le=1_000_000_000,
+        description="Number of training steps over which the learning rate rises from 0.",
+    )
+    gradient_clip_norm: Number | None = Field(
+        default=50,
+        gt=0,
+        description="The maximum norm of the gradient. A gradient with a larger norm is scaled "
+        "down. null: no maximum.",
+    )
+    augmentation: Number = Field(
+        default=0,
+        ge=0,
+        le=1,
+        description="Probability that a training image is mirrored, and also that it is shifted "
+        "by up to a pixel, each time that it is drawn. 0: never.",
+    )
+    early_stopping_patience: Integer | None = Field(
+        default=None,
+        ge=1,
+        le=1_000_000,
+        description="The training ends after this number of epochs without a lower held-out "
+        "loss; epochs of the KL warm-up do not count. null: never.",
+    )
+    checkpoint_seconds: Number = Field(
+        default=30,
+        ge=0,
+        description="Seconds between two checkpoints. 0: a checkpoint after every epoch.",
+    )
+    seed: Integer = Field(
+        default=0, ge=0, le=2**32 - 1, description="The seed of all random numbers."
+    )
 
 
-@dataclasses.dataclass(frozen=True)
-class Config:
-    """A complete, checked configuration."""
+@dataclass(frozen=True)
+class Config(Section):
+    """A configuration of the emoji VAE. Every key may be left out; it then has its default."""
 
-    data: DataConfig
-    model: ModelConfig
-    training: TrainingConfig
+    data: DataConfig = Field(default_factory=DataConfig)
+    model: ModelConfig = Field(default_factory=ModelConfig)
+    training: TrainingConfig = Field(default_factory=TrainingConfig)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the configuration as plain JSON values, which `config_from_dict` reads."""
@@ -115,8 +240,8 @@ def config_keys() -> list[str]:
     """
     return [
         key
-        for key, schema in _keys(_schema()).items()
-        if "default" in schema and "properties" not in schema
+        for key, schema in keys(Config).items()
+        if key != "$schema" and "properties" not in schema
     ]
 
 
@@ -167,16 +292,17 @@ def config_from_dict(
     if overrides is None:
         overrides = {}
     if not isinstance(overrides, dict):
-        raise ConfigError(f"overrides is {_shown(overrides)}; allowed is an object of key paths.")
-    errors: Errors = []
-    values = _with_overrides(values, overrides, errors)
-    complete = _complete(_schema(), values, "", errors)
-    if errors:
-        raise ConfigError(*_sentences(errors, source, overrides))
-    given_model = values.get("model", {})
-    if "encoder_layers" in given_model and "decoder_layers" not in given_model:
-        complete["model"]["decoder_layers"] = complete["model"]["encoder_layers"][::-1]
-    return _config(complete)
+        raise ConfigError(f"overrides is {shown(overrides)}; allowed is an object of key paths.")
+    known_paths = list(keys(Config))
+    errors: list[Error] = []
+    for path, value in overrides.items():
+        if path in known_paths:
+            values = _replaced(values, path, value)
+        else:
+            errors.append(_unknown_override(path, known_paths))
+    if "model.encoder_layers" in overrides and "model.decoder_layers" not in overrides:
+        values = _without_decoder(values)
+    return validated(Config, values, source, overrides, errors)
 
 
 def parse_override(text: str) -> tuple[str, Any]:
@@ -200,77 +326,24 @@ def parse_override(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     key = key.strip()
     if not equals or not key:
-        raise ConfigError(f"{_shown(text)} is not an override; allowed is key=value.")
+        hint = "allowed is key=value."
+        words = text.split(maxsplit=1)
+        if len(words) == 2 and words[0] in keys(Config):
+            hint = f"did you mean {words[0]}={words[1].strip()}?"
+        raise ConfigError(f"{shown(text)} is not an override; {hint}")
     try:
-        return key, _parsed(value)
+        return key, parse_json(value)
     except (ValueError, RecursionError):
         return key, value
 
 
-def read_json(path: str | Path) -> Any:
-    """Read a file of JSON5, which is JSON with comments and trailing commas.
-
-    Parameters
-    ----------
-    path : str or Path
-        A relative path starts at the project's root.
-
-    Raises
-    ------
-    ConfigError
-        If the file cannot be read, or is not JSON5.
-    """
-    file = from_project_root(path)
-    try:
-        with file.open("rb") as opened:
-            content = opened.read(MAX_BYTES + 1)
-        if len(content) > MAX_BYTES:
-            raise ConfigError(
-                f"{path} has more than {MAX_BYTES:,} bytes, which is too many for a configuration."
-            )
-        text = content.decode("utf-8-sig")
-    except (OSError, ValueError) as error:  # for example: the file is missing, or is not UTF-8
-        reason = str(getattr(error, "strerror", None) or error).rstrip(".")
-        raise ConfigError(f"{file} cannot be read: {reason}; allowed is a JSON file.") from None
-    if not text.strip():
-        raise ConfigError(f"{path} is empty; allowed is {_schema()['errorMessage']}.")
-    try:
-        return _parsed(text)
-    except RecursionError:
-        raise ConfigError(f"{path} is nested too deeply for a configuration.") from None
-    except ValueError as error:
-        what = re.sub(r"<string>:(\d+) (.*) at column (\d+)", r"line \1, column \3: \2", str(error))
-        raise ConfigError(f"{path}: {what}.") from None
-
-
-def _parsed(text: str) -> Any:
-    import json5
-
-    return json5.loads(text, allow_duplicate_keys=False)
-
-
-def _with_overrides(values: Any, overrides: dict[str, Any], errors: Errors) -> Any:
-    """Replace the values that have an override. Appends the unknown keys to `errors`."""
-    known_paths = _keys(_schema())
-    for path, value in overrides.items():
-        if path in known_paths:
-            values = _replaced(values, path, value)
-        elif len(errors) <= MAX_ERRORS:
-            section = str(path).partition(".")[0]
-            known_keys = [key for key in known_paths if key.startswith(f"{section}.")]
-            if not known_keys:
-                known_keys = list(_schema()["properties"])
-            errors.append((str(path), _unknown_key(str(path), list(known_paths), known_keys)))
-    replaces_the_encoder_alone = (
-        "model.encoder_layers" in overrides and "model.decoder_layers" not in overrides
-    )
-    if replaces_the_encoder_alone and isinstance(values, dict):
-        model = values.get("model")
-        if isinstance(model, dict):
-            # The decoder of the file belongs to the encoder of the file.
-            model = {key: layers for key, layers in model.items() if key != "decoder_layers"}
-            values = {**values, "model": model}
-    return values
+def _unknown_override(path: Any, known_paths: list[str]) -> Error:
+    text = key_text(path)
+    section = text.partition(".")[0]
+    names = [known for known in known_paths if known.startswith(f"{section}.")]
+    if not names:
+        names = [known for known in known_paths if "." not in known]
+    return text, unknown_key(nearest_key(text, known_paths), names)
 
 
 def _replaced(values: Any, path: str, value: Any) -> Any:
@@ -283,157 +356,9 @@ def _replaced(values: Any, path: str, value: Any) -> Any:
     return {**values, key: value}
 
 
-def _sentences(errors: Errors, source: str | Path, overrides: dict[str, Any]) -> list[str]:
-    """Return the lines of the message: each says where the error is, and what is wrong."""
-    sentences = []
-    for path, what in errors[:MAX_ERRORS]:
-        where = "overrides" if _is_within(path, overrides) else source
-        sentences.append(f"{where}: {path or 'the top level'} {what}")
-    if len(errors) > MAX_ERRORS:
-        sentences.append(f"{source}: there are more errors than these.")
-    return sentences
-
-
-def _is_within(path: str, overrides: dict[str, Any]) -> bool:
-    return any(path == str(key) or path.startswith((f"{key}.", f"{key}[")) for key in overrides)
-
-
-def _complete(schema: dict[str, Any], value: Any, path: str, errors: Errors) -> Any:
-    """Return a value with its defaults filled in. Appends what is wrong with it to `errors`.
-
-    A validator of JSON schemas stops at the first error, and users want to see all of them. So
-    this function goes through the schema and has each value validated on its own.
-    """
-    if "$ref" in schema:
-        schema = _schema()["definitions"][Path(schema["$ref"]).name]
-    is_section = "properties" in schema
-    is_list_of_layers = "$ref" in schema.get("items", {})
-    if is_section and isinstance(value, dict):
-        return _complete_object(schema, value, path, errors)
-    own_schema = schema
-    if is_section or is_list_of_layers:
-        # The values in the section or list are checked on their own.
-        own_keys = ("type", "minItems", "maxItems")
-        own_schema = {key: schema[key] for key in own_keys if key in schema}
-    if not _is_legal(own_schema, value):
-        errors.append((path, f"is {_shown(value)}; allowed is {schema['errorMessage']}."))
-        return None
-    if is_list_of_layers:
-        return [
-            _complete(schema["items"], layer, f"{path}[{index}]", errors)
-            for index, layer in enumerate(value)
-        ]
-    return _plain(schema, value)
-
-
-def _complete_object(
-    schema: dict[str, Any], values: dict[str, Any], path: str, errors: Errors
-) -> dict[str, Any]:
-    """Complete the values of a section or of a layer."""
-    prefix = f"{path}." if path else ""
-    properties = schema["properties"]
-    known_paths = [*_keys(_schema()), *(prefix + key for key in properties)]
-    for key in values:
-        if key not in properties and len(errors) <= MAX_ERRORS:
-            what = _unknown_key(f"{prefix}{key}", known_paths, list(properties))
-            errors.append((f"{prefix}{_shown_key(key)}", what))
-    complete = {}
-    for key, subschema in properties.items():
-        if key in values:
-            complete[key] = _complete(subschema, values[key], prefix + key, errors)
-        elif "default" in subschema:
-            complete[key] = _complete(subschema, subschema["default"], prefix + key, errors)
-        elif key in schema.get("required", ()):
-            errors.append((prefix + key, f"is missing; allowed is {subschema['errorMessage']}."))
-    return complete
-
-
-def _unknown_key(path: str, known_paths: list[str], known_keys: list[str]) -> str:
-    """Say that a key is unknown. Suggest the most similar key path, or else list `known_keys`."""
-    if len(path) <= MAX_KEY_LENGTH:
-        nearest = max(known_paths, key=lambda known: _similarity(path, known))
-        similarity_of_names, _ = _similarity(path, nearest)
-        if similarity_of_names >= 0.6:  # the bound that difflib itself uses for a close match
-            return f"is not a known key; did you mean {nearest}?"
-    return f"is not a known key; the known keys are {', '.join(known_keys)}."
-
-
-def _similarity(path: str, other: str) -> tuple[float, float]:
-    """Compare two key paths: first their last names, then the whole paths.
-
-    The last names decide, because two paths in the same section are always similar.
-    """
-    name = path.lower().rpartition(".")[2]
-    other_name = other.lower().rpartition(".")[2]
-    return (
-        difflib.SequenceMatcher(None, name, other_name).ratio(),
-        difflib.SequenceMatcher(None, path, other).ratio(),
-    )
-
-
-def _is_legal(schema: dict[str, Any], value: Any) -> bool:
-    import fastjsonschema
-
-    try:
-        _validator(json.dumps(schema))(value)
-    except fastjsonschema.JsonSchemaValueException:
-        return False
-    # No NaN, no infinity, and no integer that is too large for a float.
-    return not isinstance(value, int | float) or abs(value) <= sys.float_info.max
-
-
-@functools.cache
-def _validator(schema_text: str) -> Callable[[Any], Any]:
-    import fastjsonschema
-
-    return fastjsonschema.compile(json.loads(schema_text))
-
-
-def _plain(schema: dict[str, Any], value: Any) -> Any:
-    """Return a legal value in the type of its schema: 16.0 may become 16, and 1 1.0."""
-    if isinstance(value, list | tuple):
-        return tuple(_plain(schema["items"], item) for item in value)
-    if value is None or isinstance(value, str):
-        return value
-    return int(value) if "integer" in schema["type"] else float(value)
-
-
-def _config(values: dict[str, Any]) -> Config:
-    """Make the configuration from complete and legal values."""
-    data, model, training = values["data"], values["model"], values["training"]
-    if isinstance(data["input_dir"], str):
-        data["input_dir"] = (data["input_dir"],)
-    for side in ("encoder_layers", "decoder_layers"):
-        model[side] = tuple(LayerConfig(**layer) for layer in model[side])
-    training["optimizer"] = OptimizerConfig(**training["optimizer"])
-    return Config(DataConfig(**data), ModelConfig(**model), TrainingConfig(**training))
-
-
-@functools.cache
-def _schema() -> dict[str, Any]:
-    path = Path(__file__).parents[1] / "config.schema.json"
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
-def _keys(schema: dict[str, Any], prefix: str = "") -> dict[str, dict[str, Any]]:
-    """Return the subschema of every key path, except those of a layer."""
-    keys = {}
-    for key, subschema in schema.get("properties", {}).items():
-        keys[prefix + key] = subschema
-        keys.update(_keys(subschema, f"{prefix}{key}."))
-    return keys
-
-
-def _shown(value: Any) -> str:
-    """Return a value as JSON, shortened. Any Python value can be shown."""
-    try:
-        text = json.dumps(value, ensure_ascii=False, default=repr)
-    except (TypeError, ValueError, RecursionError):  # for example a list that contains itself
-        text = f"a value of type {type(value).__name__}"
-    return text if len(text) <= 60 else f"{text[:57]}…"
-
-
-def _shown_key(key: Any) -> str:
-    """Return a key as it is, or in quotes if it does not look like a name."""
-    is_name = isinstance(key, str) and key.isidentifier() and len(key) <= MAX_KEY_LENGTH
-    return key if is_name else _shown(key)
+def _without_decoder(values: Any) -> Any:
+    """Return a copy of the values without a decoder: the file's belongs to the file's encoder."""
+    if not isinstance(values, dict) or not isinstance(values.get("model"), dict):
+        return values
+    model = {key: layers for key, layers in values["model"].items() if key != "decoder_layers"}
+    return {**values, "model": model}
