@@ -84,6 +84,8 @@ def encoded_images():
         "lzw.tif": (rgb, {"compression": "tiff_lzw"}),
         "deflate.tif": (sixteen_bit, {"compression": "tiff_adobe_deflate"}),
         "jpeg.tif": (rgb, {"compression": "jpeg"}),
+        "lab.tif": (rgb.convert("LAB"), {"compression": "tiff_lzw"}),
+        "big.tif": (rgb, {"big_tiff": True}),
         "frames.tif": (rgb, frames),
     }
     formats = Image.registered_extensions()  # for example ".jpg": "JPEG"

@@ -1,13 +1,16 @@
 """Images from files: decoding, order, what is skipped, batches, augmentation, the split."""
 
 import errno
+import io
 import math
 import os
 import struct
+import subprocess
 import sys
 import tracemalloc
 import warnings
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,7 +18,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, TiffImagePlugin
 
 from vae_nb.data.image_files import FORMATS, MAX_BYTES, load_images, skipped_lines
 from vae_nb.data.image_set import ImageSet, augmented
@@ -188,6 +191,15 @@ def test_cmyk(tmp_path, name, channels):
     pixels = load_one(tmp_path, image, name, channels=channels)
     np.testing.assert_allclose(
         pixels, np.full((8, 8, channels), RED if channels == 3 else 76), atol=3
+    )
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_lab(tmp_path, channels):
+    image = Image.new("RGB", (8, 8), RED).convert("LAB")
+    pixels = load_one(tmp_path, image, "a.tif", channels=channels)
+    np.testing.assert_allclose(
+        pixels, np.full((8, 8, channels), RED if channels == 3 else 76), atol=5
     )
 
 
@@ -429,6 +441,41 @@ def test_decompression_bomb(tmp_path, width):
     assert skip_reason(tmp_path, path) == "it has more than 40,000,000 pixels"
 
 
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (-2, "the file is damaged or ends early"),
+        (-9, "out of memory error"),
+        (-77, "decoder error -77"),
+    ],
+)
+def test_the_number_of_a_decoder_s_error_becomes_words(tmp_path, monkeypatch, code, words):
+    path = tmp_path / "unlucky.tif"
+    save(path)
+
+    def fail(image):
+        raise OSError(f"decoder error {code}")
+
+    monkeypatch.setattr(TiffImagePlugin.TiffImageFile, "load", fail)
+    assert skip_reason(tmp_path, path) == f"it cannot be decoded ({words})"
+
+
+def damaged_tiff():
+    """Return the bytes of a compressed TIFF whose pixels are damaged."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (50, 50), RED).save(buffer, "TIFF", compression="tiff_adobe_deflate")
+    with Image.open(buffer) as image:
+        (start,) = image.tag_v2[273]
+    content = buffer.getvalue()
+    return content[: start + 10] + bytes(10) + content[start + 20 :]
+
+
+def test_a_damaged_compressed_tiff(tmp_path):
+    path = tmp_path / "cut.tif"
+    path.write_bytes(damaged_tiff())
+    assert skip_reason(tmp_path, path) == "it cannot be decoded (the file is damaged or ends early)"
+
+
 def tiff(tags):
     """Return a TIFF that has only tags: {tag: values}, four bytes for each value."""
     data, entries = b"", b""
@@ -444,17 +491,52 @@ TINY_TIFF = {256: [16], 257: [1], 258: [8], 259: [1], 262: [1], 277: [1], 278: [
 
 
 @pytest.mark.parametrize(
-    "tags",
+    ("tags", "reason"),
     [
-        {273: range(200_000), 279: range(200_000)},  # strips
-        {322: [44_000], 323: [44_000], 324: [8], 325: [8]},  # one tile
+        ({273: range(200_000), 279: range(200_000)}, "more than 100,000 strips or tiles"),
+        ({324: range(200_000)}, "more than 100,000 strips or tiles"),
+        ({258: range(300_000)}, "more than 200,000 numbers in one tag"),  # bits of each channel
+        ({number: [0] for number in range(5000)}, "more than 4,096 tags"),
+        ({322: [44_000], 323: [44_000], 324: [8], 325: [8]}, "tiles that are too large"),
     ],
-    ids=["strips", "tile"],
+    ids=["strips", "tiles", "numbers", "tags", "one tile"],
 )
-def test_a_tiff_that_asks_for_more_than_its_pixels(tmp_path, tags):
+def test_a_tiff_that_asks_for_more_than_its_pixels(tmp_path, tags, reason):
     (tmp_path / "bomb.tif").write_bytes(tiff(TINY_TIFF | tags))
-    reason = "it is a TIFF with too many tiles, or with tiles that are too large"
-    assert skip_reason(tmp_path, tmp_path / "bomb.tif") == reason
+    assert skip_reason(tmp_path, tmp_path / "bomb.tif") == f"it is a TIFF with {reason}"
+
+
+@pytest.mark.parametrize("byte_order", ["<", ">"])
+def test_the_numbers_of_a_bomb_are_not_read(tmp_path, byte_order):
+    path = tmp_path / "bomb.tif"
+    start = (b"II*\0" if byte_order == "<" else b"MM\0*") + struct.pack(byte_order + "L", 8)
+    entry = struct.pack(byte_order + "HHHLL", 1, 273, 4, 40_000_000, 100)
+    path.write_bytes(start + entry)
+    os.truncate(path, 160_000_100)  # with a hole, which takes no space on the disk
+    tracemalloc.start()
+    try:
+        reason = skip_reason(tmp_path, path)
+        assert tracemalloc.get_traced_memory()[1] < 1e6
+    finally:
+        tracemalloc.stop()
+    assert reason == "it is a TIFF with more than 100,000 strips or tiles"
+
+
+def test_a_bigtiff(tmp_path):
+    assert np.all(load_one(tmp_path, None, "a.tif", big_tiff=True) == RED)
+    path = tmp_path / "bomb.tif"
+    entry = struct.pack("<QHHQQ", 1, 273, 16, 1_000_000, 100)
+    path.write_bytes(b"II+\0" + struct.pack("<HHQ", 8, 0, 16) + entry)
+    reason = "it is a TIFF with more than 100,000 strips or tiles"
+    assert load(tmp_path).skipped == ((str(path), reason),)
+
+
+def test_endless_exif_data(tmp_path):
+    path = tmp_path / "bomb.png"
+    # The orientation 6, and two million other numbers.
+    exif = b"II*\0" + struct.pack("<LHHHLLHHLLL", 8, 2, 274, 3, 1, 6, 50_000, 3, 2_000_000, 38, 0)
+    save(path, exif=exif + bytes(4_000_000))
+    assert skip_reason(tmp_path, path) == "it has more than 1,000,000 bytes of EXIF data"
 
 
 def test_a_jpeg_of_endless_scans(tmp_path):
@@ -543,6 +625,43 @@ def test_whatever_a_decoder_raises_becomes_a_reason(tmp_path, monkeypatch, error
 
     monkeypatch.setattr(ImageOps, "exif_transpose", fail)
     assert skip_reason(tmp_path, path) == reason
+
+
+def test_messages_of_libtiff_are_silenced(tmp_path, capfd):
+    path = tmp_path / "cut.tif"
+    path.write_bytes(damaged_tiff())
+    with Image.open(path) as image, pytest.raises(OSError, match="decoder error"):
+        image.load()
+    assert capfd.readouterr().err  # or this test could not fail
+    skip_reason(tmp_path, path)
+    assert capfd.readouterr() == ("", "")
+    os.write(2, b"heard again")
+    assert capfd.readouterr() == ("", "heard again")
+
+
+def test_many_threads_silence_libtiff_and_give_the_error_stream_back(tmp_path, capfd):
+    (tmp_path / "cut.tif").write_bytes(damaged_tiff())
+    save(tmp_path / "good.png")
+    with ThreadPoolExecutor(8) as pool:
+        for images in pool.map(load, [tmp_path] * 50):
+            assert images.names == ("good",)
+    os.write(2, b"heard again")
+    assert capfd.readouterr() == ("", "heard again")
+
+
+def test_a_process_without_an_error_stream_reads_a_tiff(tmp_path):
+    save(tmp_path / "a.tif", compression="tiff_lzw")
+    code = (
+        "import os, sys\n"
+        "from types import SimpleNamespace\n"
+        "from vae_nb import load_images\n"
+        "os.close(2)\n"
+        "folders = (sys.argv[1],)\n"
+        "data = SimpleNamespace(input_dir=folders, input_size=(8, 8), channels=3)\n"
+        "print(*load_images(data).names)\n"
+    )
+    process = [sys.executable, "-c", code, str(tmp_path)]
+    assert subprocess.run(process, capture_output=True, check=False).stdout.split() == [b"a"]
 
 
 def test_warnings_of_pillow_are_silenced(tmp_path, capfd):

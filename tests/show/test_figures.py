@@ -15,7 +15,7 @@ from PIL import Image
 from vae_nb import figures
 from vae_nb.core.model import count_parameters, layer_shapes
 from vae_nb.show.figures.latent import without_overlap
-from vae_nb.show.figures.paper import GAP
+from vae_nb.show.figures.paper import GAP, coordinate_names
 from vae_nb.show.figures.tiles import make_tiles, tile_size
 
 matplotlib.use("agg")
@@ -180,12 +180,17 @@ def test_figures_are_returned_and_forgotten_by_pyplot(every):
     assert plt.get_fignums() == []
 
 
+def room_at_the_edges(figure):
+    """Return the pixels between everything drawn and the edges: left, bottom, right, top."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    box = figure.get_tightbbox(canvas.get_renderer())  # in inches
+    return np.array([*box.min, *(figure.get_size_inches() - box.max)]) * figure.dpi
+
+
 def test_nothing_is_outside_the_canvas(every):
     for name, figure in every.items():
-        canvas = FigureCanvasAgg(figure)
-        canvas.draw()
-        box = figure.get_tightbbox(canvas.get_renderer())  # around everything drawn, in inches
-        edges = np.array([*box.min, *(figure.get_size_inches() - box.max)]) * figure.dpi
+        edges = room_at_the_edges(figure)
         assert np.all(edges > -0.1), (name, edges)
 
 
@@ -339,12 +344,13 @@ def test_loss_curves_survive_the_first_epochs():
     columns["train_reconstruction"][:3] = 1e6
     columns["train_reconstruction"][60] = 8000.0
     figure = figures.loss_curves(columns, saved_epoch=90, entropy=5000.0)
-    low, high = figure.axes[2].get_ylim()
+    total, reconstruction, _ = figure.axes
+    low, high = reconstruction.get_ylim()
     assert low < 5000 < 8000 < high < 1e4
-    marks = {line.get_label(): line.get_xdata()[0] for line in figure.axes[2].lines}
+    marks = {line.get_label(): line.get_xdata()[0] for line in reconstruction.lines}
     assert marks["KL warm-up ends"] == 10
     assert marks["saved epoch"] == 90
-    assert "entropy of the images" not in [line.get_label() for line in figure.axes[1].lines]
+    assert "entropy of the images" not in [line.get_label() for line in total.lines]
 
 
 @pytest.mark.parametrize("epochs", [1, 2])
@@ -387,6 +393,45 @@ def test_interpolation_frames_the_ends():
     assert {"latent", "pixels", "0.00", "0.25", "1.00"} <= {*texts(figure)}
 
 
+@pytest.mark.parametrize(
+    ("values", "names"),
+    [
+        ([-2, 0.5, -0.0], ["−2.0", "0.5", "0.0"]),
+        ([0, 0.25, 0.5], ["0.00", "0.25", "0.50"]),
+        ([0, 0.125, 0.25], ["0.000", "0.125", "0.250"]),
+        ([0, 1 / 3, 2 / 3], ["0.00", "0.33", "0.67"]),
+        (np.array([0.1, 0.7], np.float32), ["0.1", "0.7"]),
+    ],
+)
+def test_coordinates_have_as_many_digits_as_they_need(values, names):
+    assert coordinate_names(values) == names
+
+
+def test_an_interpolation_in_eighths_names_them_exactly():
+    figure = figures.interpolation(some_images(1, 9, 64, 64, 3), ["latent"])
+    assert {"0.000", "0.125", "0.375", "1.000"} <= {*texts(figure)}
+
+
+def test_charts_make_room_for_long_names_and_many_panels():
+    columns = some_columns(60)
+    for name in columns.keys() - {"epoch", "kl_weight"}:
+        columns[name] = 1000 * columns[name]  # ticks of seven digits
+    heading, wide = "a heading that is longer than its panel", "W" * 36
+    charts = [
+        figures.loss_curves(columns, saved_epoch=50),
+        figures.sweep_dots([(heading, [wide], some_values(1, 1, 3))], ["excess"], range(3)),
+        figures.gradient_check({"correct": {f"{wide}{number}": 1e-9 for number in range(40)}}),
+    ]
+    for count in range(1, 8):
+        panels = {f"key {number}": some_runs(8) for number in range(count)}
+        charts.append(figures.sweep_curves(panels, "nats per image"))
+        assert len(charts[-1].axes) == count
+    for figure in charts:
+        assert min(room_at_the_edges(figure)) > 1
+        assert min(axes.bbox.width for axes in figure.axes) > 180
+        assert min(axes.bbox.height for axes in figure.axes) > 20
+
+
 def test_titles_of_a_grid_are_below_their_images():
     images = some_images(4, 64, 64, 3)
     figure = figures.image_grid(images, 2, titles=["a", "b", "c", "a very long title"])
@@ -424,7 +469,7 @@ def test_a_film_shows_each_image_enlarged_in_its_place(shape):
 def test_dots_of_a_sweep_are_where_their_values_are():
     values = np.array([[[1.0, 3.0], [np.nan, np.nan]], [[2.0, np.nan], [7.0, 8.0]]])
     figure = figures.sweep_dots([("", ["a", "b"], values)], ["left", "right"], [5, 6])
-    left, right = figure.axes[1:]
+    left, right = figure.axes
     drawn = {}
     for axes in (left, right):
         for line in axes.lines:
@@ -447,7 +492,7 @@ def test_dots_of_a_sweep_are_where_their_values_are():
 
 def test_the_columns_of_a_sweep_s_dots_have_one_scale():
     blocks = [("a", ["x"], np.full((1, 1, 1), 1.0)), ("b", ["y"], np.full((1, 1, 1), 900.0))]
-    _, above, below = figures.sweep_dots(blocks, ["excess"], [0]).axes
+    above, below = figures.sweep_dots(blocks, ["excess"], [0]).axes
     assert above.get_xlim() == below.get_xlim()
 
 
@@ -456,7 +501,7 @@ def test_curves_of_a_sweep_survive_a_spike():
     calm = 3000 + 500 / epochs
     spike = np.where(epochs == 40, 1e6, calm)
     figure = figures.sweep_curves({"key": {"a": (epochs, spike, calm)}}, "nats")
-    assert figure.axes[1].get_ylim()[1] < 4000
+    assert figure.axes[0].get_ylim()[1] < 4000
 
 
 def test_the_front_of_a_trade_off_is_numbered_from_the_left_and_listed():

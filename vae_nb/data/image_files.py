@@ -1,15 +1,19 @@
 """Read the image files of one or more folders into an `ImageSet`."""
 
+import contextlib
 import os
 import re
 import stat
+import struct
+import threading
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 from vae_nb.data.config import DataConfig
 from vae_nb.data.image_set import ImageSet
@@ -20,6 +24,10 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 # Only these decoders are tried, whatever the name of a file says. Pillow also knows formats whose
 # decoders start other programs.
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+
+DAMAGED = "the file is damaged or ends early"
+# The reasons that Pillow gives as a number only.
+DECODER_ERRORS = ImageFile.ERRORS | {-2: DAMAGED}
 
 REASONS_IN_ERROR = 3
 REASONS_IN_LIST = 20
@@ -32,9 +40,14 @@ MAX_BYTES = 200_000_000
 # Without limits a small file could keep the decoder busy for hours.
 MAX_SCANS = 100  # of a progressive JPEG, which has about ten
 MAX_TILES = 100_000  # or strips, of a TIFF
+# Pillow turns the numbers in a tag into Python's, which take up to 20 times as much memory.
+MAX_TAGS = 4096  # of a TIFF, which has about 20
+MAX_NUMBERS = 200_000  # in one tag, for example a color map
+MAX_EXIF_BYTES = 1_000_000
 
-# Tags of a TIFF.
+# Tags of a TIFF, and the types of those whose values Pillow leaves as bytes.
 STRIP_OFFSETS, TILE_WIDTH, TILE_LENGTH, TILE_OFFSETS = 273, 322, 323, 324
+BYTE, ASCII, UNDEFINED = 1, 2, 7
 
 
 def load_images(data_config: DataConfig) -> ImageSet:
@@ -170,8 +183,12 @@ def _load_image(path: Path, height: int, width: int, channels: int) -> NDArray[n
     ):
         if image.width * image.height > MAX_PIXELS:
             raise ImagesError(f"it has more than {MAX_PIXELS:,} pixels")
+        _decode(image, file)
         ImageOps.exif_transpose(image, in_place=True)
-        opaque = _on_white(_eight_bits(image)).convert("RGB" if channels == 3 else "L")
+        opaque = _on_white(_eight_bits(image))
+        if opaque.mode == "LAB":  # Pillow has no direct conversion to gray
+            opaque = opaque.convert("RGB")
+        opaque = opaque.convert("RGB" if channels == 3 else "L")
     return np.asarray(_fit(opaque, height, width)).reshape(height, width, channels)
 
 
@@ -181,7 +198,7 @@ def _opened(file: IO[bytes]) -> Image.Image:
     if start[:3] == b"\xff\xd8\xff":
         _check_scans(file)
     elif start[:4] in TiffImagePlugin.PREFIXES:
-        _check_tiles(file, start)
+        _check_tags(file, start)
     file.seek(0)
     return Image.open(file, formats=FORMATS)
 
@@ -194,18 +211,60 @@ def _check_scans(file: IO[bytes]) -> None:
         raise ImagesError(f"it is a JPEG with more than {MAX_SCANS} scans")
 
 
-def _check_tiles(file: IO[bytes], start: bytes) -> None:
-    """Refuse a TIFF with too many tiles or strips, or with tiles that are too large."""
-    is_big_tiff = 43 in start[2:4]  # its header has 16 bytes instead of 8
-    tags = TiffImagePlugin.ImageFileDirectory_v2(start if is_big_tiff else start[:8])
-    file.seek(tags.next)
-    tags.load(file)
-    # The offsets are counted by their bytes (at least 4 each). As numbers they would take many
-    # times as much memory.
-    offset_bytes = max(len(tags._tagdata.get(tag, b"")) for tag in (STRIP_OFFSETS, TILE_OFFSETS))
-    tile_pixels = tags.get(TILE_WIDTH, 0) * tags.get(TILE_LENGTH, 0)
-    if offset_bytes > 4 * MAX_TILES or tile_pixels > MAX_PIXELS:
-        raise ImagesError("it is a TIFF with too many tiles, or with tiles that are too large")
+def _check_tags(file: IO[bytes], start: bytes) -> None:
+    """Refuse a TIFF with too many strips, tiles or other numbers. Only its directory is read."""
+    order = "<" if start[:2] == b"II" else ">"
+    if start[2] == 43:  # a BigTIFF
+        header, tag_count, entry = "8xQ", "Q", struct.Struct(order + "HHQ8x")
+    else:
+        header, tag_count, entry = "4xL", "H", struct.Struct(order + "HHL4x")
+    (directory,) = struct.unpack_from(order + header, start)
+    file.seek(directory)
+    (tags,) = struct.unpack(order + tag_count, file.read(struct.calcsize(order + tag_count)))
+    if tags > MAX_TAGS:
+        raise ImagesError(f"it is a TIFF with more than {MAX_TAGS:,} tags")
+    for _ in range(tags):
+        tag, kind, count = entry.unpack(file.read(entry.size))
+        if tag in (STRIP_OFFSETS, TILE_OFFSETS) and count > MAX_TILES:
+            raise ImagesError(f"it is a TIFF with more than {MAX_TILES:,} strips or tiles")
+        if kind not in (BYTE, ASCII, UNDEFINED) and count > MAX_NUMBERS:
+            raise ImagesError(f"it is a TIFF with more than {MAX_NUMBERS:,} numbers in one tag")
+
+
+def _decode(image: Image.Image, file: IO[bytes]) -> None:
+    """Decode an image. Refuse tiles and EXIF data that would take too much memory."""
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        if image.tag_v2.get(TILE_WIDTH, 0) * image.tag_v2.get(TILE_LENGTH, 0) > MAX_PIXELS:
+            raise ImagesError("it is a TIFF with tiles that are too large")
+        with _silent_stderr(file):
+            image.load()
+    else:
+        image.load()
+    if len(image.info.get("exif", b"")) > MAX_EXIF_BYTES:
+        raise ImagesError(f"it has more than {MAX_EXIF_BYTES:,} bytes of EXIF data")
+
+
+# File descriptors belong to the whole process: only one thread at a time may exchange one.
+_stderr_lock = threading.Lock()
+
+
+@contextlib.contextmanager
+def _silent_stderr(file: IO[bytes]) -> Iterator[None]:
+    """Throw away what is written to file descriptor 2 while a file is decoded.
+
+    The C code of libtiff writes its warnings there, and Pillow cannot turn them off.
+    """
+    if file.fileno() == 2:  # the process had closed its error stream, so the number was free
+        yield
+        return
+    with _stderr_lock, open(os.devnull, "wb") as nowhere:
+        stderr = os.dup(2)
+        try:
+            os.dup2(nowhere.fileno(), 2)
+            yield
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
@@ -258,8 +317,12 @@ def _reason(error: Exception) -> str:
         return "it does not fit into this machine's memory"
     if isinstance(error, OSError) and error.strerror:
         return f"the system says: {error.strerror}"
+    if isinstance(error, struct.error):
+        return f"it cannot be decoded ({DAMAGED})"
     # A message may contain an address in memory, which differs every time.
     message = re.sub(r" at 0x[0-9a-fA-F]+", "", printable(error))
+    if code := re.fullmatch(r"decoder error (-\d+)", message):
+        message = DECODER_ERRORS.get(int(code[1]), message)
     return f"it cannot be decoded ({message or type(error).__name__})"
 
 

@@ -1,9 +1,10 @@
 """All figures of the series: one function each, from arrays to a matplotlib figure.
 
-The caller shows or saves a figure. Everything is laid out in whole pixels, counted from the top
-left, so that each pixel of an emoji is drawn as large as its neighbor. Images are uint8 or floats
-in [0, 1], with 1 or 3 channels. Small ones are enlarged a whole number of times; only images larger
-than their place are resampled. Names and labels are plain text, not formulas.
+The caller shows or saves a figure. Figures with images are laid out in whole pixels, counted from
+the top left, so that each pixel of an emoji is drawn as large as its neighbor. Charts without
+images leave their layout to matplotlib. Images are uint8 or floats in [0, 1], with 1 or 3 channels.
+Small ones are enlarged a whole number of times; only images larger than their place are resampled.
+Names and labels are plain text, not formulas.
 
 - `images`: a set of images, reconstructions, grids, tables and the frames of a film.
 - `latent`: the latent space, the KL per dimension, traversals and the sliders.
@@ -11,8 +12,8 @@ than their place are resampled. Names and labels are plain text, not formulas.
 - `curves`: the losses of a training.
 - `sweeps`: comparisons of the runs of a sweep.
 
-All of them build on `paper` (colors, axes and text in pixels); those that show images also build on
-`tiles`.
+All of them build on `paper` (colors, charts, axes and text in pixels); those that show images also
+build on `tiles`.
 """
 
 from vae_nb.show.figures.curves import loss_curves

@@ -14,9 +14,8 @@ from vae_nb.show.figures.paper import (
     BLUE,
     BLUISH_GREEN,
     VERMILLION,
-    add_axes,
     add_legend,
-    make_figure,
+    make_charts,
 )
 
 
@@ -47,9 +46,8 @@ def loss_curves(
     # A line of one point cannot be seen.
     style: dict[str, Any] = {"marker": "o" if len(epochs) == 1 else "", "linewidth": 2}
 
-    figure, _ = make_figure(1100, 400)
-    for number, part in enumerate(("total", "reconstruction", "kl")):
-        axes = add_axes(figure, 100 + 362 * number, 48, 256, 270)
+    figure, (charts,) = make_charts(1100, 400, columns=3)
+    for axes, part in zip(charts, ("total", "reconstruction", "kl"), strict=True):
         training = np.asarray(columns[f"train_{part}"])
         held_out = np.asarray(columns[f"validation_{part}"])
         axes.plot(epochs, training, color=BLUE, label="training", **style)
@@ -70,7 +68,7 @@ def loss_curves(
         axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True, min_n_ticks=1))
         axes.yaxis.set_major_locator(MaxNLocator(nbins=6))
     # The panel of the reconstruction has every line that the others have.
-    handles, _ = figure.axes[2].get_legend_handles_labels()
+    handles, _ = charts[1].get_legend_handles_labels()
     add_legend(figure, handles, columns=len(handles))
     return figure
 

@@ -29,6 +29,7 @@ from vae_nb.show.figures.paper import (
     add_legend,
     coordinate_names,
     drawable,
+    make_charts,
     make_figure,
     widest,
     write,
@@ -158,8 +159,7 @@ def kl_per_dimension(kl: ArrayLike, active: ArrayLike) -> Figure:
     """
     kl = np.asarray(kl)
     active = np.asarray(active, bool)
-    figure, _ = make_figure(900, 424)
-    axes = add_axes(figure, 76, 48, 808, 278)
+    figure, [[axes]] = make_charts(900, 400)
     axes.bar(np.arange(1, len(kl) + 1), kl, color=np.where(active, BLUE, GRAY))
     axes.set_title(f"{np.count_nonzero(active)} of {len(kl)} latent dimensions are active")
     axes.set(xlabel="latent dimension", ylabel="KL divergence (nats per image)")

@@ -17,14 +17,13 @@ from vae_nb.show.figures.paper import (
     LIGHT_GRAY,
     LINE,
     MARGIN,
-    NAME_GAP,
     ORANGE,
     SKY_BLUE,
     VERMILLION,
     YELLOW,
-    add_axes,
     add_legend,
     drawable,
+    make_charts,
     make_figure,
     widest,
     write,
@@ -149,10 +148,7 @@ def gradient_check(errors: Mapping[str, Mapping[str, float]]) -> Figure:
     positive = values[values > 0]
     left_end = 10 ** math.floor(math.log10(positive.min(initial=1e-8)) - 1)
     labels = [drawable(name, longest=40) for name in names]
-    left = MARGIN + widest(labels) + NAME_GAP
-    panel = max(120, 24 * len(names))
-    figure, _ = make_figure(left + 700 + 2 * MARGIN, panel + 2 * MARGIN + 4 * LINE)
-    axes = add_axes(figure, left, MARGIN, 700, panel)
+    figure, [[axes]] = make_charts(900, 120 + 24 * max(5, len(names)))
     axes.grid(axis="y", color=LIGHT_GRAY)
     axes.set_axisbelow(True)
     looks = cycle([("o", BLUE), ("X", VERMILLION), ("s", BLUISH_GREEN), ("^", ORANGE)])

@@ -1,4 +1,4 @@
-"""Paper, axes and text, laid out in whole pixels, and the colors of all figures."""
+"""What figures are made of: charts, axes and text in whole pixels, and the colors of them all."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.textpath import text_to_path
 from numpy.typing import ArrayLike, NDArray
 
@@ -61,6 +62,21 @@ def make_figure(width: int, height: int) -> tuple[Figure, Axes]:
     return figure, paper
 
 
+def make_charts(
+    width: int, height: int, rows: int = 1, columns: int = 1, **options: Any
+) -> tuple[Figure, NDArray]:
+    """Make a figure and its charts, (rows, columns). Matplotlib makes room for all their text."""
+    size = (width / DPI, height / DPI)
+    pad = MARGIN / 2 / DPI  # on each side of a chart, in inches
+    layout = ConstrainedLayoutEngine(w_pad=pad, h_pad=pad)
+    figure = plt.figure(figsize=size, dpi=DPI, facecolor="white", layout=layout)
+    plt.close(figure)  # otherwise a notebook shows it twice
+    charts = figure.subplots(rows, columns, squeeze=False, **options)
+    for axes in charts.flat:
+        _set_style(axes)
+    return figure, charts
+
+
 def add_axes(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
     """Add axes at a place given in pixels."""
     figure_width, figure_height = figure.bbox.size
@@ -73,12 +89,16 @@ def add_axes(figure: Figure, left: float, top: float, width: float, height: floa
             height / figure_height,
         )
     )
+    _set_style(axes)
+    return axes
+
+
+def _set_style(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=TEXT_SIZE)
     axes.xaxis.label.set_fontsize(TEXT_SIZE)
     axes.yaxis.label.set_fontsize(TEXT_SIZE)
     axes.title.set_fontsize(HEADING_SIZE)
-    return axes
 
 
 def add_image(figure: Figure, left: float, top: float, pixels: NDArray) -> Axes:
@@ -117,7 +137,7 @@ def add_legend(figure: Figure, handles: Iterable[Artist] | None, columns: int) -
     """Add a legend at the lower edge; without handles, it lists everything that has a label."""
     figure.legend(
         handles=handles,
-        loc="lower center",
+        loc="outside lower center",
         ncols=columns,
         fontsize=TEXT_SIZE,
         frameon=False,
@@ -147,9 +167,16 @@ def widest(texts: Iterable[str], size: float = TEXT_SIZE) -> int:
 
 
 def coordinate_names(values: ArrayLike) -> list[str]:
-    """Return numbers as tick labels, all with the same number of digits."""
+    """Return numbers as tick labels, all with the same number of digits.
+
+    They have as many digits as they need, up to 3. Numbers that need more are rounded to 2.
+    """
     values = np.asarray(values, float)
-    digits = 1 if np.allclose(values, np.round(values, 1), rtol=0, atol=0.005) else 2
+    digits = 2
+    for enough in (1, 2, 3):
+        if np.allclose(values, np.round(values, enough), rtol=0, atol=1e-6):
+            digits = enough
+            break
     rounded = np.round(values, digits) + 0.0  # turns −0.0 into 0.0
     return [f"{value:.{digits}f}".replace("-", "−") for value in rounded]
 

@@ -15,21 +15,20 @@ from numpy.typing import ArrayLike, NDArray
 from vae_nb.show.figures.paper import (
     BLACK,
     BLUE,
-    GAP,
     GRAY,
+    HEADING_SIZE,
     LABEL_COLORS,
     LIGHT_GRAY,
     LINE,
     MARGIN,
-    NAME_GAP,
     TEXT_SIZE,
     add_axes,
     add_legend,
     drawable,
+    make_charts,
     make_figure,
     widest,
     write,
-    write_heading,
 )
 
 ROW = 26  # the height of a configuration in a list
@@ -67,36 +66,34 @@ def sweep_dots(
     Figure
     """
     names_of_blocks = [[drawable(name, 36) for name in names] for _, names, _ in blocks]
-    left = MARGIN + widest(name for names in names_of_blocks for name in names) + NAME_GAP
-    panel = 270
-    pitch = panel + 2 * MARGIN
-    heading_height = LINE + GAP
-    height = MARGIN + MARGIN * len(blocks) + 88
-    for (heading, _, _), names in zip(blocks, names_of_blocks, strict=True):
-        height += len(names) * ROW
-        if heading:
-            height += heading_height
-
-    figure, paper = make_figure(left + pitch * len(xlabels), height)
+    rows = [len(names) for names in names_of_blocks]
+    names_width = widest(name for names in names_of_blocks for name in names)
+    headings_width = widest((heading for heading, _, _ in blocks), HEADING_SIZE)
+    figure, charts = make_charts(
+        names_width + max(310 * len(xlabels), headings_width + ROW),
+        ROW * sum(rows) + 50 * len(blocks) + 80,
+        len(blocks),
+        len(xlabels),
+        sharex="col",
+        sharey="row",
+        height_ratios=rows,
+    )
     looks = [
         _Look(color, marker) for _, color, marker in zip(seeds, cycle(LABEL_COLORS), cycle(MARKERS))
     ]
-    panels_of_columns: list[list[Axes]] = [[] for _ in xlabels]
-    top = MARGIN
-    for (heading, _, values), names in zip(blocks, names_of_blocks, strict=True):
-        if heading:
-            write_heading(paper, top, heading)
-            top += heading_height
-        for number, panels in enumerate(panels_of_columns):
-            axes = add_axes(figure, left + pitch * number, top, panel, len(names) * ROW)
+    for chart_row, (heading, _, values), names in zip(charts, blocks, names_of_blocks, strict=True):
+        for number, axes in enumerate(chart_row):
             _draw_dots(axes, np.asarray(values, float)[:, number], looks)
             if center is not None:
                 axes.axvline(center, color=GRAY, linestyle=":", zorder=0)
-            _name_rows(axes, names if number == 0 else [], len(names))
-            panels.append(axes)
-        top += len(names) * ROW + MARGIN
-    for panels, xlabel in zip(panels_of_columns, xlabels, strict=True):
-        _share_scale(panels, xlabel)
+            axes.tick_params(axis="y", length=0)
+            axes.spines["left"].set_visible(False)
+            axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
+        chart_row[0].set(ylim=(len(names) - 0.5, -0.5), yticks=range(len(names)))
+        chart_row[0].set_yticklabels(names)
+        chart_row[0].set_title(heading, loc="left", fontsize=HEADING_SIZE)
+    for axes, xlabel in zip(charts[-1], xlabels, strict=True):
+        axes.set_xlabel(xlabel)
     _add_seed_legend(figure, seeds, looks)
     return figure
 
@@ -109,24 +106,6 @@ def _draw_dots(axes: Axes, values: NDArray, looks: Sequence[_Look]) -> None:
             axes.plot(value, row, look.marker, color=look.color, markersize=7, alpha=0.85)
         if np.isfinite(of_seeds).any():
             axes.plot(np.nanmean(of_seeds), row, "|", color=BLACK, markersize=18, mew=3)
-
-
-def _name_rows(axes: Axes, names: Sequence[str], rows: int) -> None:
-    """Give the rows of a panel their names, or none."""
-    axes.set(ylim=(rows - 0.5, -0.5), yticks=range(rows))
-    axes.set_yticklabels(names)
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
-
-
-def _share_scale(panels: Sequence[Axes], xlabel: str) -> None:
-    """Give panels above one another the same scale, and name it below the last."""
-    limits = np.array([axes.get_xlim() for axes in panels])
-    for axes in panels:
-        axes.set_xlim(limits[:, 0].min(), limits[:, 1].max())
-        axes.tick_params(axis="x", labelbottom=axes is panels[-1])
-    panels[-1].set_xlabel(xlabel)
 
 
 def _add_seed_legend(figure: Figure, seeds: Sequence[int], looks: Sequence[_Look]) -> None:
@@ -156,12 +135,13 @@ def sweep_curves(
     """
     columns = min(3, len(panels))
     rows = math.ceil(len(panels) / columns)
-    figure, _ = make_figure(84 + 380 * columns, rows * 370 + 52)
-    for number, (title, runs) in enumerate(panels.items()):
-        row, column = divmod(number, columns)
-        axes = add_axes(figure, 84 + 380 * column, 40 + 370 * row, 290, 260)
+    figure, charts = make_charts(30 + 380 * columns, 350 * rows + 30, rows, columns)
+    for axes, (title, runs) in zip(charts.flat, panels.items(), strict=False):
         _draw_curves(axes, runs)
-        axes.set(title=title, xlabel="epoch", ylabel=ylabel if column == 0 else "")
+        axes.set(title=title, xlabel="epoch")
+    figure.supylabel(ylabel, fontsize=TEXT_SIZE)
+    for axes in charts.flat[len(panels) :]:
+        axes.remove()
     handles = [
         Line2D([], [], color=BLACK, linestyle="-", label="training"),
         Line2D([], [], color=BLACK, linestyle="--", label="held-out"),
