@@ -550,3 +550,14 @@ def test_an_optimizer_that_does_not_fit_into_memory_is_one_sentence(monkeypatch)
     monkeypatch.setattr(vae_nb.core.training, "make_optimizer", no_memory)
     with pytest.raises(ModelError, match=r"^There is not enough memory to train a model of \d+ "):
         train_small(small_vae())
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_a_weight_decay_makes_the_weights_smaller(optimizer):
+    norms = []
+    for weight_decay in (0, 0.5):
+        vae = small_vae()
+        settings = {"optimizer__type": optimizer, "weight_decay": weight_decay}
+        train_small(vae, epochs=100, learning_rate=0.01, **settings)
+        norms.append(np.linalg.norm(vae.layers["encoder_1"].weights))
+    assert norms[1] < 0.9 * norms[0]

@@ -179,7 +179,9 @@ class Trainer:
         self.stopping: EarlyStopping | None = None
         patience = training_config.early_stopping_patience
         try:
-            self.optimizer = make_optimizer(vae.parameters, training_config.optimizer)
+            self.optimizer = make_optimizer(
+                vae.parameters, training_config.optimizer, training_config.weight_decay
+            )
             if keep_best or patience is not None:
                 self.stopping = EarlyStopping(vae.parameters, patience)
         except MemoryError:

@@ -189,6 +189,13 @@ class TrainingConfig(Section):
         description="The maximum norm of the gradient. A gradient with a larger norm is scaled "
         "down. null: no maximum.",
     )
+    weight_decay: Number = Field(
+        default=0,
+        ge=0,
+        le=1,
+        description="How much each step shrinks all parameters: this fraction of the learning rate "
+        "(AdamW). 0: not at all.",
+    )
     augmentation: Number = Field(
         default=0,
         ge=0,
