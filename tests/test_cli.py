@@ -1,14 +1,20 @@
 """The `vae-nb` command, end to end, on a reader's own images."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import webbrowser
 
 import nbformat
 import pytest
+from click.testing import CliRunner
 from conftest import ROOT, run_command
 
-from vae_nb import load_model
+from vae_nb import cli, load_config, load_model
+from vae_nb.run.trained_run import config_for, train_and_save
+from vae_nb.system.errors import Interrupted
 
 FIGURES = (
     *("architecture.png", "dataset.png", "gradient_check.png", "interpolation.png"),
@@ -45,6 +51,11 @@ def test_whole_series_on_a_readers_own_gray_images(tiny_config_path, tmp_path):
     assert set(metrics) >= {"parameters", "training_seconds", "kl", "active_units", "blas"}
     assert metrics["threads"] >= 1
     assert "damaged.png" in result.stderr
+    last = result.stdout.strip().splitlines()[-1]
+    assert last.startswith(f"Open {output / 'images' / 'reconstruccion.png'} first.")
+    assert f"The executed notebooks are in {output / 'notebooks'};" in last
+    assert last.endswith("make lab")
+    assert "The sweep_*.png show the sweep of the shipped emojis" in result.stdout
     vae, history, config = load_model(output / "models" / "vae.npz")
     assert vae.image_shape == (48, 32, 1)
     assert len(history) == 2
@@ -126,6 +137,50 @@ def test_output_that_is_a_file(tiny_config_path, tmp_path):
     assert (tmp_path / "results").read_text() == "mine"
 
 
+@pytest.mark.parametrize("command", ["run", "app", "sweep"])
+@pytest.mark.parametrize("name", ["x" * 300, "x/" * 2500], ids=["long name", "long path"])
+def test_an_output_folder_with_too_long_a_name(tiny_config_path, tmp_path, command, name):
+    config = [tiny_config_path] if command == "sweep" else ["--config", tiny_config_path]
+    result = run_command(command, *config, "--output", name, cwd=tmp_path)
+    assert result.returncode == 2
+    last = result.stderr.strip().splitlines()[-1]
+    assert last.startswith("Error: Cannot make the folder")
+    assert last.endswith(": File name too long.")
+    assert "Traceback" not in result.stderr
+    for line in (*result.stdout.splitlines(), *result.stderr.splitlines()):
+        assert len(line) < 1000
+
+
+def test_a_run_says_that_an_interrupted_training_could_go_on(tiny_config_path, tmp_path):
+    def stop(vae, columns):
+        os.kill(os.getpid(), signal.SIGINT)
+
+    output = tmp_path / "results"
+    config = load_config(tiny_config_path)
+    with pytest.raises(Interrupted):
+        train_and_save(config, output, on_epoch_end=stop, progress=False)
+    checkpoint = output / "models" / "checkpoint.npz"
+
+    def said(*options):
+        """Return what a run says before its first notebook."""
+        command = ["run", "--config", str(tiny_config_path), "--output", str(output), *options]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(cli, "run_series", lambda *arguments, **options: [])
+            result = CliRunner().invoke(cli.main, command)
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    text = said("--only", "04")
+    assert f"interrupted in epoch 2 of 2, and is saved in {checkpoint}." in text
+    assert f"vae-nb run --resume --config {tiny_config_path} --output {output} --only 04\n" in text
+    assert f"Going on from {checkpoint} in epoch 2 of 2.\n" in said("--resume")
+    assert "interrupted" not in said("--only", "01")  # it trains nothing
+    assert "interrupted" not in said("--set", "training.epochs=3")  # another training
+    checkpoint.unlink()
+    assert "interrupted" not in said()
+    assert f"There is no checkpoint {checkpoint}: training from epoch 1.\n" in said("--resume")
+
+
 def test_check_config_prints_everything(tmp_path):
     (tmp_path / "small.json").write_text('{"model": {"latent_dim": 8,}, /* for now */}')
     result = run_command("check-config", "small.json", cwd=tmp_path)
@@ -164,10 +219,6 @@ def test_plain_papermill_from_another_folder(tiny_config_path, tmp_path):
 
 def test_lab_opens_the_working_copy_on_this_machine_alone(monkeypatch, tmp_path, capfd):
     """This checks how JupyterLab is started; other tests use JupyterLab itself."""
-    from click.testing import CliRunner
-
-    from vae_nb import cli
-
     started = []
     first, mine = ROOT / "my_notebooks" / "01_first.ipynb", tmp_path / "02_mine.ipynb"
     monkeypatch.setattr(cli, "refresh_working_copy", lambda: ([first], [mine]))
@@ -180,12 +231,31 @@ def test_lab_opens_the_working_copy_on_this_machine_alone(monkeypatch, tmp_path,
     assert not any("token" in option for option in started)  # JupyterLab makes one
 
 
+@pytest.mark.parametrize(
+    ("user", "options", "is_allowed", "hint"),
+    [
+        (0, ["--no-browser"], True, "You are root"),
+        (0, ["--ip=0.0.0.0"], False, "-- --allow-root"),
+        (0, ["--ServerApp.ip=0.0.0.0"], False, "-- --allow-root"),
+        (1000, [], False, ""),
+    ],
+)
+def test_lab_as_root_starts_if_only_this_machine_reaches_it(
+    monkeypatch, user, options, is_allowed, hint
+):
+    started = []
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    monkeypatch.setattr(cli, "refresh_working_copy", lambda: ([ROOT / "my_notebooks" / "01"], []))
+    monkeypatch.setattr("jupyterlab.labapp.LabApp.launch_instance", started.extend)
+    result = CliRunner().invoke(cli.main, ["lab", "--", *options])
+    assert result.exit_code == 0, result.output
+    assert ("--allow-root" in started) == is_allowed
+    assert hint in result.output
+    assert bool(hint) == bool(result.output)
+
+
 def test_app_serves_a_trained_model_on_this_machine_alone(monkeypatch, tiny_config_path, tmp_path):
     """This checks how Voilà is started; the tests in tests/browser/ use Voilà itself."""
-    from click.testing import CliRunner
-
-    from vae_nb import cli
-
     started = []
     monkeypatch.setattr("voila.app.Voila.launch_instance", started.extend)
     output = tmp_path / "it's here"
@@ -206,11 +276,57 @@ def test_app_serves_a_trained_model_on_this_machine_alone(monkeypatch, tiny_conf
     assert eval(source.rpartition("\n")[2], names)._folder == output / "images"
 
 
+def test_app_serves_the_model_that_the_folder_holds(monkeypatch, tiny_config_path, tmp_path):
+    """It has another configuration than config.json, and no option repeats it."""
+    monkeypatch.setattr("voila.app.Voila.launch_instance", lambda arguments: None)
+    output = tmp_path / "mine"
+    config = load_config(tiny_config_path)
+    run = train_and_save(config, output, progress=False)
+    model = (output / "models" / "vae.npz").read_bytes()
+    result = CliRunner().invoke(cli.main, ["app", "--output", str(output)])
+    assert result.exit_code == 0, result.output
+    assert "differs from config.json in " in result.output
+    assert "model.latent_dim" in result.output
+    assert f"Loaded {output / 'models' / 'vae.npz'}" in result.output
+    assert (output / "models" / "vae.npz").read_bytes() == model
+    source = nbformat.read(output / "notebooks" / "explorer.ipynb", as_version=4).cells[-1].source
+    names = {}
+    exec(source.rpartition("\n")[0], names)
+    assert names["run"].config == config
+    assert names["run"].vae.parameters.tobytes() == run.vae.parameters.tobytes()
+
+
+@pytest.mark.parametrize("options", [{"overrides": {"training.epochs": 3}}, {"config_path": None}])
+def test_another_configuration_than_that_of_the_model_is_asked_for(
+    tiny_config_path, tmp_path, options
+):
+    """Overrides change config.json. Without a model, config.json itself is meant."""
+    if "overrides" in options:
+        train_and_save(load_config(tiny_config_path), tmp_path, progress=False)
+    expected = load_config("config.json", options.get("overrides"))
+    assert config_for(tmp_path, **options) == expected
+    assert config_for(tmp_path, tiny_config_path) == load_config(tiny_config_path)
+
+
+@pytest.mark.parametrize("answer", ["no browser", "does not open"])
+def test_app_without_a_browser_prints_the_address(monkeypatch, capsys, answer):
+    class Browser:
+        def open(self, page):
+            return False
+
+    def get(name):
+        assert name is None
+        if answer == "no browser":
+            raise webbrowser.Error("could not locate runnable browser")
+        return Browser()
+
+    monkeypatch.setattr(webbrowser, "get", get)
+    cli._open_page("", "file:///tmp/page.html", "http://127.0.0.1:8866/?token=abc")
+    output = capsys.readouterr().out
+    assert output.endswith("Open this address: http://127.0.0.1:8866/?token=abc\n")
+
+
 def test_app_without_voila_says_how_to_install_it(monkeypatch, tmp_path):
-    from click.testing import CliRunner
-
-    from vae_nb import cli
-
     monkeypatch.setitem(sys.modules, "voila.app", None)
     result = CliRunner().invoke(cli.main, ["app", "--output", str(tmp_path / "output")])
     assert result.exit_code == 2
@@ -223,3 +339,18 @@ def test_app_with_a_bad_configuration_is_one_sentence(tmp_path):
     assert result.returncode == 2
     assert "model.latent_dim" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("target", ["ready", "ready-app", "ready-test", "ready-bench"])
+def test_make_says_what_it_installs_and_how_long_that_takes(target):
+    result = subprocess.run(
+        ["make", "--dry-run", "--always-make", f".venv/{target}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    said = result.stdout.partition("-m pip install")[0].splitlines()[-2]
+    assert said.startswith('echo "Installing ')
+    assert "into .venv: " in said
+    assert "minutes …" in said

@@ -3,12 +3,13 @@
 import atexit
 import json
 import os
+import re
 import signal
 import sys
 import tempfile
 import webbrowser
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Thread
 from types import FrameType
@@ -17,18 +18,21 @@ from typing import Any
 import click
 
 from vae_nb.core.model import count_parameters
-from vae_nb.data.config import load_config, parse_override
+from vae_nb.data.config import Config, load_config, parse_override
 from vae_nb.data.image_files import load_images, skipped_lines
-from vae_nb.run.checkpoints import find_checkpoint
+from vae_nb.data.image_set import ImageSet
+from vae_nb.run.checkpoints import checkpoint_epoch
+from vae_nb.run.continuing import continuing_command
 from vae_nb.run.explorer_notebook import write_explorer_notebook
+from vae_nb.run.memory import check_memory, training_bytes
 from vae_nb.run.series import run_series, series_notebooks
-from vae_nb.run.trained_run import load_or_train
+from vae_nb.run.trained_run import config_for, load_or_train
 from vae_nb.run.working_copy import refresh_working_copy
 from vae_nb.run.workspace import Workspace
 from vae_nb.sweeps.definition import read_sweep_definition
 from vae_nb.sweeps.engine import SweepOutcome, dask_executor, local_executor, run_sweep
 from vae_nb.sweeps.plan import MAX_NAME_LENGTH, parse_grid, plan_sweep
-from vae_nb.sweeps.results import flat
+from vae_nb.sweeps.results import DOCUMENTED, find_sweep, flat
 from vae_nb.sweeps.worker import NOTEBOOKS
 from vae_nb.system.errors import (
     ConfigError,
@@ -38,12 +42,18 @@ from vae_nb.system.errors import (
     ModelError,
     VaeNbError,
 )
+from vae_nb.system.files import make_folder
 from vae_nb.system.paths import PROJECT_ROOT
 
 BAD_INPUT = (ConfigError, ImagesError, FilesError, ModelError)
-FLOAT32_BYTES = 4
 STANDARD_ERROR = 2  # its file descriptor
 EXIT_CODE_OF_SIGNAL = 128  # plus the signal's number, as in shells
+MAX_WORD_LENGTH = 400  # of a message; a longer word is shortened
+SHORTENED_LENGTH = 100  # at its start, and at its end
+
+TRAINING = "04"  # the notebook that trains even if there is a model
+FIGURE_SUFFIXES = (".png", ".gif")
+FIRST_FIGURE = "reconstruccion.png"
 
 
 @contextmanager
@@ -56,11 +66,20 @@ def _one_sentence() -> Iterator[None]:
     try:
         yield
     except (Interrupted, KeyboardInterrupt) as error:
-        click.echo(str(error) or "Interrupted.", err=True)
+        click.echo(_shortened(str(error)) or "Interrupted.", err=True)
         sys.exit(EXIT_CODE_OF_SIGNAL + signal.SIGINT)
     except VaeNbError as error:
-        click.echo(f"Error: {error}", err=True)
+        click.echo(f"Error: {_shortened(str(error))}", err=True)
         sys.exit(2 if isinstance(error, BAD_INPUT) else 1)
+
+
+def _shortened(text: str) -> str:
+    """Return a text without the middle of any word, for example of a path, that is very long."""
+
+    def shorten(match: re.Match[str]) -> str:
+        return f"{match[0][:SHORTENED_LENGTH]}…{match[0][-SHORTENED_LENGTH:]}"
+
+    return re.sub(rf"\S{{{MAX_WORD_LENGTH},}}", shorten, text)
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
@@ -130,14 +149,20 @@ def run(
         config = load_config(config_path, overrides)
         workspace = Workspace(output_dir or "output")
         # What can be wrong shows up now, rather than in a notebook.
-        series_notebooks(only)
+        notebooks = series_notebooks(only)
+        check_memory(config)
         images = load_images(config.data)
         images.split(config.data.validation_split, config.training.seed)
         for line in skipped_lines(images):
             click.echo(f"Warning: skipped {line}", err=True)
-        if resume:
-            find_checkpoint(config, workspace.folder, images)
+        make_folder(workspace.folder)
         click.echo(f"{len(images)} images. Results go to {workspace.folder}.")
+        trains_anew = not resume and any(path.name.startswith(TRAINING) for path in notebooks)
+        if resume or trains_anew:
+            restart = continuing_command(
+                config_path, workspace.folder, overrides, only, resume=True
+            )
+            _say_what_is_saved(workspace, config, images, resume, restart)
         times_before = _result_times(workspace)
         run_series(
             config_path,
@@ -153,15 +178,48 @@ def run(
         _report(workspace, made)
 
 
+def _say_what_is_saved(
+    workspace: Workspace, config: Config, images: ImageSet, resume: bool, restart: str
+) -> None:
+    """Say whether there is a checkpoint of this training, and what becomes of it.
+
+    Raises
+    ------
+    ModelError
+        If the training is to be resumed, and the checkpoint is damaged or of another training.
+    """
+    path = workspace.checkpoint_path
+    try:
+        epoch = checkpoint_epoch(config, workspace.folder, images)
+    except ModelError:
+        if resume:
+            raise
+        return
+    epochs = config.training.epochs
+    if resume and epoch is None:
+        click.echo(f"There is no checkpoint {path}: training from epoch 1.")
+    elif resume:
+        click.echo(f"Going on from {path} in epoch {epoch} of {epochs}.")
+    elif epoch is not None:
+        click.echo(
+            f"This training was interrupted in epoch {epoch} of {epochs}, and is saved in {path}. "
+            f"It now starts again from epoch 1. To continue it instead: {restart}"
+        )
+
+
 def _result_times(workspace: Workspace) -> dict[Path, int]:
     """Return when the metrics and each figure of a workspace were written."""
-    figures = [path for path in workspace.images.glob("*") if path.suffix in (".png", ".gif")]
+    try:
+        files = list(workspace.images.iterdir())
+    except OSError:  # there is no such folder yet, or there cannot be one
+        files = []
+    figures = [path for path in files if path.suffix in FIGURE_SUFFIXES]
     paths = [path for path in (workspace.metrics_path, *figures) if os.path.exists(path)]
     return {path: path.stat().st_mtime_ns for path in paths}
 
 
 def _report(workspace: Workspace, made: list[Path]) -> None:
-    """Print the metrics and the figures that a run made."""
+    """Print the metrics and the figures that a run made, and what to open first."""
     if workspace.metrics_path in made:
         click.echo("\nMetrics")
         for key, value in flat(json.loads(workspace.metrics_path.read_text(encoding="utf-8"))):
@@ -172,6 +230,25 @@ def _report(workspace: Workspace, made: list[Path]) -> None:
         click.echo("\nFigures")
         for figure in figures:
             click.echo(f"  {figure}")
+        sweep_figures = [figure for figure in figures if figure.name.startswith("sweep_")]
+        if sweep_figures and find_sweep(workspace.folder) == DOCUMENTED:
+            click.echo(
+                f"The sweep_*.png show the sweep of the shipped emojis in {DOCUMENTED}, because "
+                "this folder has no sweep of its own; `vae-nb sweep` makes one."
+            )
+    click.echo(f"\n{_what_to_open(workspace, figures)}")
+
+
+def _what_to_open(workspace: Workspace, figures: list[Path]) -> str:
+    """Say in one line what to look at first."""
+    first = ""
+    if figures:
+        best = workspace.images / FIRST_FIGURE
+        first = f"Open {best if best in figures else figures[0]} first. "
+    return (
+        f"{first}The executed notebooks are in {workspace.notebooks}; to work through them "
+        "yourself: make lab"
+    )
 
 
 @main.command()
@@ -235,7 +312,7 @@ def sweep(
         folder = Workspace(output_dir or "output").folder / "sweeps" / name
         executor_context = dask_executor(scheduler) if scheduler else local_executor(jobs)
         with executor_context as executor:
-            click.echo(f"{len(runs)} runs. Results go to {folder}.")
+            click.echo(_shortened(f"{len(runs)} runs. Results go to {folder}."))
             outcome = run_sweep(
                 runs,
                 folder,
@@ -293,12 +370,12 @@ def check_config(file: Path) -> None:
     """Print FILE completed with the defaults, or all its errors."""
     with _one_sentence():
         config = load_config(file)
-        parameters = count_parameters(config.model, config.data.image_shape)
-        # Weights, gradients, Adam's two moments, and the best weights so far.
-        megabytes = 5 * parameters * FLOAT32_BYTES / 1e6
         click.echo(json.dumps(config.to_dict(), indent=2))
+        parameters = count_parameters(config.model, config.data.image_shape)
         click.echo(f"Parameters: {parameters:,}")
+        megabytes = training_bytes(config) / 1e6
         click.echo(f"Memory for training: about {megabytes:,.0f} MB, besides the images")
+        check_memory(config)
 
 
 @main.command()
@@ -319,10 +396,30 @@ def lab(jupyter_options: tuple[str, ...]) -> None:
         )
     from jupyterlab.labapp import LabApp
 
+    root_options = _options_of_root(jupyter_options)
     first = notebooks[0].relative_to(PROJECT_ROOT).as_posix()
     where = [f"--notebook-dir={PROJECT_ROOT}", f"--LabApp.default_url=/lab/tree/{first}"]
     # In this process, so that Ctrl-C and signals reach JupyterLab itself.
-    LabApp.launch_instance(["--ip=127.0.0.1", *where, *jupyter_options])
+    LabApp.launch_instance(["--ip=127.0.0.1", *where, *root_options, *jupyter_options])
+
+
+def _options_of_root(jupyter_options: tuple[str, ...]) -> list[str]:
+    """Return what JupyterLab needs to start as root, which it refuses otherwise."""
+    is_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    if not is_root or "--allow-root" in jupyter_options:
+        return []
+    if any(re.match(r"--(\w+\.)?ip\b", option) for option in jupyter_options):
+        click.echo(
+            "You are root, and --ip lets other machines in. If you want that, for example in a "
+            "container: vae-nb lab -- --allow-root …",
+            err=True,
+        )
+        return []
+    click.echo(
+        "You are root, for example in a container: JupyterLab starts with --allow-root, and only "
+        "this machine can reach it."
+    )
+    return ["--allow-root"]
 
 
 @main.command()
@@ -336,9 +433,9 @@ def app(
 ) -> None:
     """Serve nothing but the latent explorer, with Voilà, to this computer's browser.
 
-    If there is no model yet, one is trained first. VOILA_OPTIONS, after a --, are passed to Voilà.
+    The model in the output folder is served. If --config or --set ask for another one, or if there
+    is none yet, it is trained first. VOILA_OPTIONS, after a --, are passed to Voilà.
     """
-    config_path = config_path or Path("config.json")
     output_dir = output_dir or Path("output")
     with _one_sentence():
         try:
@@ -348,7 +445,13 @@ def app(
                 "Voilà is not installed; `make app` installs it, or: pip install -e '.[app]'"
             ) from None
         overrides = dict(parse_override(setting) for setting in settings)
-        load_or_train(load_config(config_path, overrides), output_dir)
+        if overrides and config_path is None:
+            config_path = Path("config.json")
+        config = config_for(output_dir, config_path, overrides)
+        make_folder(Workspace(output_dir).folder)
+        if config_path is None:
+            _say_if_not_the_default(config)
+        load_or_train(config, output_dir)
         notebook = write_explorer_notebook(config_path, output_dir, overrides)
 
     class App(Voila):
@@ -358,10 +461,31 @@ def app(
             with open(descriptor, "w") as file:
                 file.write(f'<meta http-equiv="refresh" content="0; url={self.display_url}">')
             atexit.register(Path(path).unlink, missing_ok=True)
-            open_page = webbrowser.get(self.browser or None).open
             # Some browsers stay in the foreground; the server starts meanwhile.
-            Thread(target=open_page, args=[Path(path).as_uri()], daemon=True).start()
+            arguments = [self.browser, Path(path).as_uri(), self.display_url]
+            Thread(target=_open_page, args=arguments, daemon=True).start()
 
     # In this process, so that Ctrl-C and signals reach Voilà itself.
     where = ["--Voila.ip=127.0.0.1", "--Voila.auto_token=True"]
     App.launch_instance([str(notebook), *where, *voila_options])
+
+
+def _say_if_not_the_default(config: Config) -> None:
+    """Say in what a model's configuration differs from config.json, if that file can be read."""
+    with suppress(ConfigError):
+        differences = config.differences(load_config("config.json"))
+        if differences:
+            click.echo(
+                f"The model in this folder differs from config.json in {', '.join(differences)}; "
+                "its own configuration is used. For the other one, name it: --config config.json"
+            )
+
+
+def _open_page(browser: str, page: str, address: str) -> None:
+    """Open a page in a browser; if there is none, print the address to open instead."""
+    try:
+        is_open = webbrowser.get(browser or None).open(page)
+    except webbrowser.Error:
+        is_open = False
+    if not is_open:
+        click.echo(f"There is no browser here that could be started. Open this address: {address}")

@@ -14,9 +14,17 @@ from vae_nb.core.model import VAE
 from vae_nb.core.random_streams import random_stream
 from vae_nb.core.training import train
 from vae_nb.data.image_files import load_images
-from vae_nb.run.checkpoints import find_checkpoint
-from vae_nb.run.model_files import load_checkpoint, load_model, load_origin, save_checkpoint
+from vae_nb.run.checkpoints import checkpoint_epoch, find_checkpoint
+from vae_nb.run.model_files import (
+    epochs_of_model,
+    load_checkpoint,
+    load_model,
+    load_origin,
+    save_checkpoint,
+    steps_and_epochs_of_checkpoint,
+)
 from vae_nb.run.trained_run import load_or_train, train_and_save
+from vae_nb.system import arrays
 from vae_nb.system.errors import FilesError, Interrupted, ModelError
 from vae_nb.system.signals import hold_signals
 
@@ -454,3 +462,56 @@ def test_a_resumed_configuration_may_lie_elsewhere(pictures, output):
     np.testing.assert_array_equal(
         load_model(output / "models" / "vae.npz")[0].parameters, run.vae.parameters
     )
+
+
+# Without the weights
+
+
+@pytest.fixture
+def arrays_read(monkeypatch):
+    """Return the list of the arrays that are read from files, the largest of a file included."""
+    read_array = arrays._read_array
+    names = []
+
+    def read(archive, member):
+        names.append(member.filename.removesuffix(".npy"))
+        return read_array(archive, member)
+
+    monkeypatch.setattr(arrays, "_read_array", read)
+    return names
+
+
+def test_how_far_a_checkpoint_is_is_read_without_its_weights(pictures, output, arrays_read):
+    config = tiny_config(pictures)
+    interrupted(config, output)
+    arrays_read.clear()
+    path = output / "models" / "checkpoint.npz"
+    images = load_images(config.data)
+    assert steps_and_epochs_of_checkpoint(path) == (STEPS_PER_EPOCH + 1, 1)
+    assert checkpoint_epoch(config, output, images) == 2
+    assert "epoch" in arrays_read
+    assert not {"parameters", "moments", "best_parameters"} & set(arrays_read)
+    other = tiny_config(pictures, model__latent_dim=3)
+    with pytest.raises(ModelError, match="of another training"):
+        checkpoint_epoch(other, output, images)
+
+
+def test_a_training_beside_a_checkpoint_does_not_read_its_weights(pictures, output, arrays_read):
+    config = tiny_config(pictures)
+    interrupted(config, output)
+    arrays_read.clear()
+    train_and_save(config, output, progress=False)  # it is not resumed
+    assert not {"parameters", "moments", "best_parameters"} & set(arrays_read)
+
+
+def test_how_long_a_model_was_trained_is_read_without_its_weights(pictures, output, arrays_read):
+    config = tiny_config(pictures)
+    train_and_save(config, output, progress=False)
+    path = output / "models" / "vae.npz"
+    assert epochs_of_model(path) == 3
+    train_and_save(config, output, progress=False)
+    assert "history_epoch" in arrays_read
+    assert not [name for name in arrays_read if name.endswith((".weights", ".biases"))]
+    path.write_bytes(b"")
+    with pytest.raises(ModelError):
+        epochs_of_model(path)

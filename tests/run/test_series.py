@@ -1,11 +1,16 @@
 """The notebooks are executed: order, failures, killed kernels, what is kept."""
 
+import os
+import shlex
+
 import nbformat
 import pytest
 
+from vae_nb.data.config import parse_override
 from vae_nb.run import series
+from vae_nb.run.continuing import continuing_command, numbers_text
 from vae_nb.run.working_copy import refresh_working_copy
-from vae_nb.system.errors import FilesError
+from vae_nb.system.errors import FilesError, Interrupted
 
 PARAMETERS = 'config_path = ""\noutput_dir = ""\noverrides = {}'
 
@@ -181,3 +186,103 @@ def test_a_damaged_notebook_in_the_working_copy_is_left_alone(notebooks, tmp_pat
     (tmp_path / "mine" / ".versions.json").unlink()
     assert refresh_working_copy(tmp_path / "mine")[1] == [copy]
     assert copy.read_text() == "{damaged"
+
+
+# --- what is shown, and what an interruption says ---
+
+
+def test_a_bar_over_the_cells_and_the_epochs_of_a_kernels_training(notebooks, tmp_path, capfd):
+    """The kernel writes the file of a training, and then waits until the bar has shown it."""
+    code = """import json, pathlib, time
+path = pathlib.Path(output_dir) / ".progress.json"
+path.write_text(json.dumps({"epoch": 5, "epochs": 9, "losses": "loss 1, held-out 2 nats"}))
+time.sleep(1)
+path.unlink()"""
+    notebooks("04_train", code)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("vae_nb.run.progress.SECONDS_BETWEEN_SHOWS_IN_A_LOG", 0.1)
+        series.run_series("config.json", tmp_path / "output")
+    shown = capfd.readouterr().err
+    assert "04_train:  67%" in shown
+    assert "2/3 cells" in shown
+    assert "5/9 epochs" in shown
+    assert "held-out 2 nats" in shown
+
+
+def interrupted(tmp_path, monkeypatch, **arguments):
+    """Run the series, with a SIGINT when its notebook asks for it; return the message."""
+    monkeypatch.setenv("RUNNER", str(os.getpid()))
+    with pytest.raises(Interrupted) as caught:
+        series.run_series(
+            tmp_path / "my config.json", tmp_path / "output", progress=False, **arguments
+        )
+    return caught.value.errors
+
+
+SEND = "import os, signal, time\nos.kill(int(os.environ['RUNNER']), signal.SIGINT)\ntime.sleep(60)"
+
+
+def test_an_interruption_says_how_to_continue(notebooks, tmp_path, monkeypatch):
+    for name in ("01_first", "02_second", "03_third"):
+        notebooks(name, SEND if name == "02_second" else "1")
+    overrides = {"training.kl_weight": 2, "data.input_dir": "my images"}
+    first, second = interrupted(tmp_path, monkeypatch, overrides=overrides)
+    assert first == "Interrupted: 02_second.ipynb ended in its cell [3]."
+    assert second.startswith("To continue: ")
+    command = shlex.split(second.partition(": ")[2])
+    assert command[0].endswith("vae-nb")
+    assert command[1:] == [
+        *("run", "--config", str(tmp_path / "my config.json")),
+        *("--output", str(tmp_path / "output"), "--set", "training.kl_weight=2"),
+        *("--set", "data.input_dir=my images", "--only", "02-03"),
+    ]
+
+
+def test_an_interrupted_training_is_continued_with_resume(notebooks, tmp_path, monkeypatch):
+    stop = f"""from vae_nb import Interrupted, Workspace
+workspace = Workspace(output_dir)
+workspace.models.mkdir(exist_ok=True)
+workspace.checkpoint_path.write_text("")
+try:
+    exec({SEND!r})
+except KeyboardInterrupt:
+    raise Interrupted("Interrupted in epoch 2 of 3; resume goes on from here.")"""
+    notebooks("04_train", stop)
+    first, second = interrupted(tmp_path, monkeypatch)
+    assert first == "04_train.ipynb: Interrupted in epoch 2 of 3; resume goes on from here."
+    assert second.startswith("The training so far is saved. To continue: ")
+    assert "vae-nb run --resume --config " in second
+    assert "--only" not in second
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(3, "k=3"), ("adam", "k=adam"), ("3", 'k="3"'), (None, "k=null"), ([8, 8], "k=[8, 8]")],
+)
+def test_a_setting_in_the_command_is_read_as_it_was(value, text):
+    command = shlex.split(continuing_command("config.json", "output", {"k": value}, None, True))
+    assert command[1:] == ["run", "--resume", "--set", text]
+    assert parse_override(text) == ("k", value)
+
+
+def test_the_numbers_in_the_command(tmp_path):
+    def text(*numbers):
+        return numbers_text([tmp_path / f"{number}_name.ipynb" for number in numbers])
+
+    assert text("07", "08", "09", "10") == "07-10"
+    assert text("07") == "07"
+    assert text("04", "05", "08") == "04,05,08"
+
+
+def test_an_error_without_words_has_no_colon(notebooks, tmp_path):
+    notebooks("01_first", "raise ValueError")
+    with pytest.raises(series.NotebookFailed, match=r"in cell \[3\]: ValueError As far as it ran"):
+        run(tmp_path)
+
+
+def test_kernels_start_where_warnings_are_errors(notebooks, tmp_path, monkeypatch, capfd):
+    monkeypatch.setenv("PYTHONWARNINGS", "error")
+    notebooks("01_first", "import os\nassert 'PYTHONWARNINGS' not in os.environ")
+    run(tmp_path)
+    assert os.environ["PYTHONWARNINGS"] == "error"
+    assert "Traceback" not in capfd.readouterr().err

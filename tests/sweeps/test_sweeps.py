@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from conftest import ROOT, run_command
 
 from vae_nb.data.config import config_keys, load_config
 from vae_nb.run.model_files import load_model
+from vae_nb.run.progress import ProgressFile
 from vae_nb.run.series import series_notebooks
 from vae_nb.run.trained_run import train_and_save
 from vae_nb.run.workspace import Workspace
@@ -694,3 +695,28 @@ def test_without_a_result_the_documented_sweep_is_found(tmp_path):
     write_rows(tmp_path / "sweeps" / "empty" / "results.csv", [])
     assert find_sweep(tmp_path) == DOCUMENTED
     assert Workspace(tmp_path).folder == tmp_path
+
+
+def test_the_runs_at_work_are_named_with_their_epochs(config_path, tmp_path):
+    runs = plan.plan_sweep([config_path], [{"model.latent_dim": [2, 3, 4]}])
+    sweep = engine._Sweep(runs, tmp_path, engine.make_jobs(runs, tmp_path, ONLY, 1, None))
+    assert sweep._at_work() == "At work: none"
+    training, starting, waiting = Future(), Future(), Future()
+    for future, job in zip((training, starting, waiting), sweep.jobs.values(), strict=True):
+        sweep._waiting[future] = job
+    training.set_running_or_notify_cancel()
+    starting.set_running_or_notify_cancel()
+    folder = Path(sweep.jobs[runs[0].name]["folder"])
+    ProgressFile(Workspace(folder).progress_path, 12, 60)  # its folder is not there yet
+    folder.mkdir()
+    ProgressFile(Workspace(folder).progress_path, 12, 60)
+    assert sweep._at_work() == "At work: latent_dim=2_seed=0, epoch 12/60; latent_dim=3_seed=0"
+
+
+def test_a_sweep_shows_the_runs_at_work(config_path, tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(engine, "seconds_between_shows", lambda: 0)
+    runs = plan.plan_sweep([config_path])
+    with engine.local_executor(1) as executor:
+        engine.run_sweep(runs, tmp_path, executor, only=ONLY)
+    assert "At work: seed=0" in capfd.readouterr().err
+    assert not list(tmp_path.rglob(".progress.json"))

@@ -48,7 +48,8 @@ def test_a_second_writer_is_refused_and_the_first_one_named(output, holder):
     )
     with pytest.raises(FilesError, match=f"^{re.escape(message)}") as error, folder_lock(output):
         pass
-    assert str(error.value).endswith(": wait for it, end it, or choose another output folder.")
+    advice = "wait for it (the option --wait does), end it, or choose another output folder."
+    assert str(error.value).endswith(f": {advice}")
 
 
 def test_the_lock_of_a_dead_process_is_ignored(output, holder):

@@ -8,7 +8,12 @@ from pathlib import Path
 from vae_nb.core.training import TrainingState
 from vae_nb.data.config import Config
 from vae_nb.data.image_set import ImageSet
-from vae_nb.run.model_files import load_checkpoint, load_origin, save_checkpoint
+from vae_nb.run.model_files import (
+    load_checkpoint,
+    load_origin,
+    save_checkpoint,
+    steps_and_epochs_of_checkpoint,
+)
 from vae_nb.run.origin import Origin, is_other, keep_earlier
 from vae_nb.run.workspace import Workspace
 from vae_nb.system.errors import FilesError, Interrupted, ModelError
@@ -38,8 +43,32 @@ def find_checkpoint(
         If the checkpoint is damaged, or has another configuration or other images.
     """
     path = Workspace(output_dir).checkpoint_path
-    if not os.path.exists(path):
+    epoch = checkpoint_epoch(config, output_dir, images)
+    if epoch is None:
         print(f"There is no checkpoint {path}: training from epoch 1.")
+        return None
+    state = load_checkpoint(path)
+    print(f"Going on from {path} in epoch {epoch} of {config.training.epochs}.")
+    return state
+
+
+def checkpoint_epoch(config: Config, output_dir: str | Path, images: ImageSet) -> int | None:
+    """Return the epoch in which a configuration's interrupted training goes on.
+
+    The checkpoint's weights are not read: `find_checkpoint` does that. The parameters are the same.
+
+    Returns
+    -------
+    int or None
+        Counted from 1. None if there is no checkpoint.
+
+    Raises
+    ------
+    ModelError
+        If the checkpoint is damaged, or has another configuration or other images.
+    """
+    path = Workspace(output_dir).checkpoint_path
+    if not os.path.exists(path):
         return None
     saved_origin = Origin(*load_origin(path))
     differences = Origin(config, images.fingerprint()).differences(saved_origin)
@@ -49,15 +78,12 @@ def find_checkpoint(
             f"{', '.join(differences)}. To resume it, ask for that training. If you train without "
             "resuming, the checkpoint is kept beside the new one."
         )
-    state = load_checkpoint(path)
-    epoch, epochs = current_epoch(state, config), config.training.epochs
-    print(f"Going on from {path} in epoch {epoch} of {epochs}.")
-    return state
+    _, complete_epochs = steps_and_epochs_of_checkpoint(path)
+    return current_epoch(complete_epochs, config)
 
 
-def current_epoch(state: TrainingState, config: Config) -> int:
-    """Return the epoch, counted from 1, in which a training goes on from a state."""
-    complete_epochs = len(state.arrays["epoch"])
+def current_epoch(complete_epochs: int, config: Config) -> int:
+    """Return the epoch, counted from 1, in which a training goes on after some complete epochs."""
     return min(complete_epochs + 1, config.training.epochs)
 
 
@@ -102,7 +128,7 @@ class CheckpointWriter:
         current = state()
         is_saved = self._save(current)
         if self.signals.number is not None:
-            epoch = current_epoch(current, self.origin.config)
+            epoch = current_epoch(len(current.arrays["epoch"]), self.origin.config)
             epochs = self.origin.config.training.epochs
             where = (
                 f"resume goes on from {self.path}" if is_saved else "no checkpoint could be written"
@@ -134,6 +160,7 @@ def _steps_in_checkpoint(path: Path, origin: Origin) -> int:
     if is_other(path, origin):
         return 0
     try:
-        return load_checkpoint(path).position["step"]
+        steps, _ = steps_and_epochs_of_checkpoint(path)
+        return steps
     except ModelError:  # there is none, or it is damaged
         return 0

@@ -12,7 +12,7 @@ KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language":
 
 
 def write_explorer_notebook(
-    config_path: str | Path = "config.json",
+    config_path: str | Path | None = "config.json",
     output_dir: str | Path = "output",
     overrides: dict[str, Any] | None = None,
 ) -> Path:
@@ -20,7 +20,9 @@ def write_explorer_notebook(
 
     Parameters
     ----------
-    config_path, output_dir, overrides
+    config_path : str or Path or None
+        A configuration file. None stands for the configuration of the model in the output folder.
+    output_dir, overrides
         The same as in `run_series`.
 
     Returns
@@ -36,12 +38,16 @@ def write_explorer_notebook(
     import nbformat
 
     workspace = Workspace(output_dir)
-    arguments = f"{str(from_project_root(config_path))!r}, {overrides or {}!r}"
+    if config_path is not None:
+        config_path = str(from_project_root(config_path))
+    folder = str(workspace.folder)
     source = f"""import contextlib, io
 import vae_nb
+from vae_nb.run.trained_run import config_for
 
 with contextlib.redirect_stdout(io.StringIO()):  # messages would be shown on the page
-    run = vae_nb.load_or_train(vae_nb.load_config({arguments}), {str(workspace.folder)!r})
+    config = config_for({folder!r}, {config_path!r}, {overrides or {}!r})
+    run = vae_nb.load_or_train(config, {folder!r})
 vae_nb.LatentExplorer(run.vae, run.train_set, folder={str(workspace.images)!r})"""
     cells = [nbformat.v4.new_markdown_cell(f"# {TITLE}"), nbformat.v4.new_code_cell(source)]
     metadata = {"kernelspec": KERNEL, "title": TITLE}

@@ -168,6 +168,18 @@ def read_model(path: Path) -> tuple[VAE, History, Config, str, dict[str, Any] | 
     return vae, history, config, fingerprint, metrics
 
 
+def epochs_of_model(path: Path) -> int:
+    """Return how many epochs a model was trained for, without reading its weights.
+
+    Raises
+    ------
+    ModelError
+        If the file is missing, damaged or not a saved model.
+    """
+    arrays, _, _ = _read(path, _shapes_in_model, with_parameters=False)
+    return len(arrays["history_epoch"])
+
+
 def load_checkpoint(path: Path) -> TrainingState:
     """Load the state of a training that is not complete.
 
@@ -176,7 +188,25 @@ def load_checkpoint(path: Path) -> TrainingState:
     ModelError
         If the file is missing, damaged or not a checkpoint.
     """
-    arrays, metadata, _ = _read(path, _shapes_in_checkpoint)
+    return _read_checkpoint(path, with_parameters=True)
+
+
+def steps_and_epochs_of_checkpoint(path: Path) -> tuple[int, int]:
+    """Return how many steps and how many complete epochs a training took until its checkpoint.
+
+    The weights are not read.
+
+    Raises
+    ------
+    ModelError
+        If the file is missing, damaged or not a checkpoint.
+    """
+    state = _read_checkpoint(path, with_parameters=False)
+    return state.position["step"], len(state.arrays["epoch"])
+
+
+def _read_checkpoint(path: Path, with_parameters: bool) -> TrainingState:
+    arrays, metadata, _ = _read(path, _shapes_in_checkpoint, with_parameters)
     with _described(path):
         position = metadata["position"]
         _check_position(position, epochs=len(arrays["epoch"]))
@@ -251,11 +281,14 @@ def _column_shapes(prefix: str, headers: Headers) -> dict[str, Shape]:
 
 
 def _read(
-    path: Path, find_shapes: Callable[[Config, dict[str, Any], Headers], _Shapes]
+    path: Path,
+    find_shapes: Callable[[Config, dict[str, Any], Headers], _Shapes],
+    with_parameters: bool = True,
 ) -> tuple[dict[str, NDArray], dict[str, Any], Config]:
     """Return a file's arrays, description and configuration, after checking the arrays.
 
-    `find_shapes(config, metadata, headers)` returns the shapes that the arrays must have.
+    `find_shapes(config, metadata, headers)` returns the shapes that the arrays must have. Without
+    the parameters, which are nearly all of a file, only their headers are read.
     """
 
     def choose(metadata: dict[str, Any], headers: Headers) -> list[str]:
@@ -264,7 +297,10 @@ def _read(
             shapes = find_shapes(config, metadata, headers)
         _check_shapes(path, shapes, headers)
         _check_dtypes(path, shapes, headers)
-        return [*shapes.parameters, *shapes.others]
+        names = list(shapes.others)
+        if with_parameters:
+            names += shapes.parameters
+        return names
 
     arrays, metadata = load_arrays(path, choose)
     for name, array in arrays.items():

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vae_nb.data.config import Config
-from vae_nb.run.model_files import load_model, load_origin
+from vae_nb.run.model_files import epochs_of_model, load_origin
 from vae_nb.system.errors import FilesError, ModelError
 from vae_nb.system.files import atomic_path
 
@@ -88,10 +88,9 @@ def _is_longer_training(path: Path, epochs: int | None) -> bool:
     if epochs is None or not os.path.exists(path):
         return False
     try:
-        _, history, _ = load_model(path)
+        return epochs_of_model(path) > epochs
     except ModelError:
         return False
-    return len(history) > epochs
 
 
 def _unused_name(path: Path) -> Path:

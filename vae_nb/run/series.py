@@ -1,15 +1,19 @@
 """The series of notebooks, executed in order by papermill."""
 
+import json
+import os
 import re
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from vae_nb.run.continuing import continuing_command, numbers_text
+from vae_nb.run.progress import NotebookBar, notebook_bar
 from vae_nb.run.workspace import Workspace
 from vae_nb.system.errors import FilesError, Interrupted, VaeNbError
 from vae_nb.system.files import make_folder, replace
@@ -18,6 +22,8 @@ from vae_nb.system.signals import HeldSignals, hold_signals
 
 NOTEBOOKS_FOLDER = PROJECT_ROOT / "notebooks"
 REPORT = "10"  # the number of the notebook that compares the runs of a sweep
+# What papermill calls the error of an interrupted cell; the second one if the first did not arrive.
+NAMES_OF_AN_INTERRUPT = ("KeyboardInterrupt", "CellExecutionError")
 
 
 class NotebookFailed(VaeNbError):
@@ -97,7 +103,8 @@ def run_series(
     on_notebook : callable or None
         Called as `on_notebook(name, seconds)` after each notebook.
     progress : bool
-        Whether to show a progress bar over the cells of each notebook.
+        Whether to show a progress bar over the cells of each notebook, and one over the epochs of
+        a training.
 
     Returns
     -------
@@ -110,7 +117,7 @@ def run_series(
         At the first cell that fails or kernel that dies. The message names the notebook, the cell
         and the error. The notebook, as far as it ran, is kept beside the earlier results.
     Interrupted
-        If a signal came.
+        If a signal came. The message has the command that continues.
     FilesError
         If the output folder cannot be written, or another process writes to it.
     """
@@ -130,9 +137,21 @@ def run_series(
         notebooks = series_notebooks(only)
         if notebooks_to is not None:
             _store_copy(notebooks[0], notebooks_to)  # a wrong address fails before a training
-        for notebook in notebooks:
+        for position, notebook in enumerate(notebooks):
             started = time.perf_counter()
-            executed.append(runner.execute(notebook))
+            try:
+                executed.append(runner.execute(notebook))
+            except Interrupted as interrupted:
+                is_saved = runner.is_training_interrupted and workspace.checkpoint_path.exists()
+                command = continuing_command(
+                    config_path,
+                    workspace.folder,
+                    overrides or {},
+                    only if position == 0 else numbers_text(notebooks[position:]),
+                    resume=resume or is_saved,
+                )
+                saved = "The training so far is saved. " if is_saved else ""
+                raise Interrupted(*interrupted.errors, f"{saved}To continue: {command}") from None
             if on_notebook is not None:
                 on_notebook(notebook.stem, time.perf_counter() - started)
         if notebooks_to is not None:
@@ -197,6 +216,11 @@ class _NotebookRunner:
 
     A kernel hears an interrupt only while one of its cells is running. If a signal comes at another
     time, the notebook ends before its next cell.
+
+    Attributes
+    ----------
+    is_training_interrupted : bool
+        Whether a signal interrupted a training, which then tried to save a checkpoint.
     """
 
     def __init__(self, folder: Path, parameters: dict[str, Any], progress: bool) -> None:
@@ -204,6 +228,7 @@ class _NotebookRunner:
         self.parameters = parameters
         self.progress = progress
         self.signals = HeldSignals()
+        self.is_training_interrupted = False
         self._is_cell_running = False
 
     def interrupt_cell(self) -> None:
@@ -229,6 +254,8 @@ class _NotebookRunner:
         except UnicodeError:
             raise FilesError(f"Cannot write {path}: its name is not valid text.") from None
         if self.signals.number is not None:
+            if self.is_training_interrupted:
+                raise Interrupted(f"{notebook.name}: {problem}")
             raise Interrupted(f"Interrupted: {notebook.name} {problem or 'was the last to end.'}")
         if problem is not None:
             raise NotebookFailed(
@@ -243,6 +270,8 @@ class _NotebookRunner:
         import papermill
 
         def before_cell(cell: dict[str, Any], cell_index: int) -> None:
+            if bar is not None:
+                bar.cell = cell_index
             self._check_signals(notebook, cell_index)
 
         def after_sending(**_: object) -> None:
@@ -253,23 +282,30 @@ class _NotebookRunner:
         def after_cell(**_: object) -> None:
             self._is_cell_running = False
 
-        bar = {"desc": notebook.stem, "leave": False, "unit": "cell"} if self.progress else False
+        bar: NotebookBar | None
         try:
-            result = papermill.execute_notebook(
-                notebook,
-                unfinished,
-                parameters,
-                kernel_name="python3",
-                cwd=notebook.parent,
-                progress_bar=bar,
-                on_cell_start=before_cell,
-                on_cell_complete=after_sending,  # nbclient calls it when it has sent the cell
-                on_cell_executed=after_cell,
-                # Each kernel would warn that it listens without encryption on this machine.
-                extra_arguments=["--IPKernelApp.log_level=ERROR"],
-            )
+            with self._bar(notebook, len(parameters)) as bar, _without_strict_warnings():
+                result = papermill.execute_notebook(
+                    notebook,
+                    unfinished,
+                    parameters,
+                    kernel_name="python3",
+                    cwd=notebook.parent,
+                    progress_bar=False,
+                    on_cell_start=before_cell,
+                    on_cell_complete=after_sending,  # nbclient calls it when it has sent the cell
+                    on_cell_executed=after_cell,
+                    # Each kernel would warn that it listens without encryption on this machine.
+                    extra_arguments=["--IPKernelApp.log_level=ERROR"],
+                )
         except papermill.PapermillExecutionError as error:
-            return f"failed in cell [{error.exec_count}]: {error.ename}: {error.evalue}"
+            if error.ename == Interrupted.__name__:
+                self.is_training_interrupted = True
+                return error.evalue
+            if error.ename in NAMES_OF_AN_INTERRUPT:
+                return f"ended in its cell [{error.exec_count}]."
+            reason = f"{error.ename}: {error.evalue}" if error.evalue else error.ename
+            return f"failed in cell [{error.exec_count}]: {reason}"
         except RuntimeError:  # the kernel died, now or when it was started
             return "failed: its kernel was killed, perhaps because the memory was full."
         # A cell that exits ends a notebook without an error.
@@ -278,10 +314,34 @@ class _NotebookRunner:
             return "ended before its last cell."
         return None
 
+    def _bar(self, notebook: Path, parameters: int) -> AbstractContextManager[NotebookBar | None]:
+        """Return the context in which the notebook's bar is shown, if it is wanted."""
+        if not self.progress:
+            return nullcontext()
+        cells = len(json.loads(notebook.read_text(encoding="utf-8"))["cells"])
+        if parameters > 0:
+            cells += 1  # papermill adds a cell with the parameters
+        progress_path = Workspace(self.parameters["output_dir"]).progress_path
+        return notebook_bar(notebook.stem, cells, progress_path)
+
     def _check_signals(self, notebook: Path, cell_index: int) -> None:
         """Raise Interrupted if a signal came."""
         if self.signals.number is not None:
             raise Interrupted(f"Interrupted: {notebook.name} ended before its cell {cell_index}.")
+
+
+@contextmanager
+def _without_strict_warnings() -> Iterator[None]:
+    """Within this context, kernels start without PYTHONWARNINGS.
+
+    Where it makes errors of warnings, ipykernel itself fails, because its code has some.
+    """
+    warnings = os.environ.pop("PYTHONWARNINGS", None)
+    try:
+        yield
+    finally:
+        if warnings is not None:
+            os.environ["PYTHONWARNINGS"] = warnings
 
 
 def _interrupt_kernels() -> None:

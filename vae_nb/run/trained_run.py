@@ -12,12 +12,14 @@ from vae_nb.core.metrics import evaluate
 from vae_nb.core.model import VAE
 from vae_nb.core.random_streams import random_stream
 from vae_nb.core.training import History, TrainingState, train
-from vae_nb.data.config import Config
+from vae_nb.data.config import Config, load_config
 from vae_nb.data.image_files import load_images, skipped_lines
 from vae_nb.data.image_set import ImageSet
 from vae_nb.run.checkpoints import CheckpointWriter, current_epoch, find_checkpoint
-from vae_nb.run.model_files import read_model, save_model
+from vae_nb.run.memory import check_memory
+from vae_nb.run.model_files import load_origin, read_model, save_model
 from vae_nb.run.origin import Origin, is_other, keep_earlier
+from vae_nb.run.progress import ProgressFile
 from vae_nb.run.workspace import Workspace
 from vae_nb.system.errors import FilesError, Interrupted, ModelError
 from vae_nb.system.signals import hold_signals
@@ -86,6 +88,7 @@ def train_and_save(
         If the images cannot be loaded, the training diverges, the output folder cannot be written,
         another process trains into the folder, or the checkpoint is of another training.
     """
+    check_memory(config)
     workspace = Workspace(output_dir)
     images = _load_images(config)
     with workspace.lock():
@@ -127,12 +130,42 @@ def load_or_train(
             with suppress(FilesError):  # a model can be loaded from a folder that is read-only
                 workspace.save_metrics(run.metrics)
         return run
+    check_memory(config)
     with workspace.lock():
         state = None
         if os.path.exists(workspace.checkpoint_path):
             with suppress(ModelError):  # it is damaged or of another training, and is not needed
                 state = find_checkpoint(config, output_dir, images)
         return _train_into(workspace, config, images, state, None, progress)
+
+
+def config_for(
+    output_dir: str | Path = "output",
+    config_path: str | Path | None = None,
+    overrides: dict[str, Any] | None = None,
+) -> Config:
+    """Return the configuration of the model in an output folder, unless another one is asked for.
+
+    Parameters
+    ----------
+    output_dir : str or Path
+        A relative path starts at the project's root.
+    config_path : str or Path or None
+        A configuration file. None stands for the model's own configuration, or for config.json if
+        there is no model that can be read, or if there are overrides.
+    overrides : dict or None
+        Dotted key paths to values; see `vae_nb.load_config`.
+
+    Raises
+    ------
+    ConfigError
+        If a configuration file or an override is not valid.
+    """
+    if config_path is None and not overrides:
+        with suppress(ModelError):
+            config, _ = load_origin(Workspace(output_dir).model_path)
+            return config
+    return load_config(config_path or "config.json", overrides)
 
 
 def _load_images(config: Config) -> ImageSet:
@@ -179,24 +212,37 @@ def _train_into(
     origin = Origin(config, images.fingerprint())
     seed = config.training.seed
     train_set, validation_set = images.split(config.data.validation_split, seed)
+    complete_epochs = 0 if state is None else len(state.arrays["epoch"])
     vae = VAE(config.model, config.data.image_shape, random_stream(seed, "weights"))
     with hold_signals() as signals:
-        history = train(
-            vae,
-            train_set,
-            validation_set,
-            config.training,
-            config.data.batch_size,
-            resume_from=state,
-            on_step_end=CheckpointWriter(
-                workspace.checkpoint_path, origin, signals, is_resumed=state is not None
-            ),
-            on_epoch_end=on_epoch_end,
-            progress=progress,
+        checkpoints = CheckpointWriter(
+            workspace.checkpoint_path, origin, signals, is_resumed=state is not None
         )
+        progress_file = ProgressFile(
+            workspace.progress_path, complete_epochs, config.training.epochs
+        )
+
+        def on_step_end(state: Callable[[], TrainingState], epoch_ended: bool) -> None:
+            progress_file(state, epoch_ended)
+            checkpoints(state, epoch_ended)
+
+        try:
+            history = train(
+                vae,
+                train_set,
+                validation_set,
+                config.training,
+                config.data.batch_size,
+                resume_from=state,
+                on_step_end=on_step_end,
+                on_epoch_end=on_epoch_end,
+                progress=progress,
+            )
+        finally:
+            progress_file.remove()
         metrics = _measure(vae, history, images, train_set, validation_set, seed)
         if state is not None:
-            metrics["resumed_at"] = current_epoch(state, config)
+            metrics["resumed_at"] = current_epoch(complete_epochs, config)
         with keep_earlier(workspace.model_path, origin, len(history)):
             save_model(workspace.model_path, vae, history, config, origin.fingerprint, metrics)
         workspace.save_metrics(metrics)

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from vae_nb.run.progress import remove_progress
 from vae_nb.system.errors import FilesError
 from vae_nb.system.files import atomic_path, make_folder, remove_parts
 from vae_nb.system.locks import folder_lock
@@ -41,6 +42,8 @@ class Workspace:
     Attributes
     ----------
     folder, images, models, notebooks, model_path, checkpoint_path, metrics_path : Path
+    progress_path : Path
+        Says how far a training is. The file exists only while the training runs.
     """
 
     def __init__(self, output_dir: str | Path = "output") -> None:
@@ -51,6 +54,7 @@ class Workspace:
         self.model_path = self.models / "vae.npz"
         self.checkpoint_path = self.models / "checkpoint.npz"
         self.metrics_path = self.folder / "metrics.json"
+        self.progress_path = self.folder / ".progress.json"
 
     @contextmanager
     def lock(self, wait: bool = False) -> Iterator[None]:
@@ -75,6 +79,7 @@ class Workspace:
                 if os.path.isdir(path):
                     raise FilesError(f"Cannot write {path}: a folder has its name.")
             remove_parts(self.folder, self.models, self.images, self.notebooks)
+            remove_progress(self.progress_path)
             yield
 
     def save_figure(self, figure: Figure, name: str) -> Path:

@@ -1,6 +1,7 @@
 """Execute the runs of a sweep on any kind of executor, and write the tables and the report."""
 
 import concurrent.futures
+import math
 import os
 import secrets
 import time
@@ -12,7 +13,10 @@ from typing import Any
 
 from vae_nb.data.config import DataConfig
 from vae_nb.data.image_files import load_images, skipped_lines
+from vae_nb.run.memory import check_memory
+from vae_nb.run.progress import read_progress, seconds_between_shows
 from vae_nb.run.series import run_report
+from vae_nb.run.workspace import Workspace
 from vae_nb.sweeps.identity import code_version, config_hash
 from vae_nb.sweeps.plan import PlannedRun
 from vae_nb.sweeps.results import Row, flat, write_rows
@@ -160,7 +164,7 @@ def run_sweep(
     wait : bool
         Whether to wait for another process that writes to the folder, or to give up.
     progress : bool
-        Whether to show a progress bar over the runs.
+        Whether to show a progress bar over the runs, and the runs at work below it.
 
     Returns
     -------
@@ -198,6 +202,7 @@ def make_jobs(
     fingerprints: dict[DataConfig, str] = {}
     jobs: dict[str, Job] = {}
     for run in runs:
+        check_memory(run.config)
         data = run.config.data
         if data not in fingerprints:
             fingerprints[data] = _check_images(data, run.config.training.seed)
@@ -283,14 +288,23 @@ class _Sweep:
         from tqdm.auto import tqdm
 
         written_at = time.monotonic()
-        with tqdm(
-            desc="Sweep",
-            total=len(self.jobs),
-            initial=len(self.finished),
-            unit="run",
-            disable=not progress,
-            smoothing=0,
-        ) as bar:
+        shown_at = -math.inf
+        with (
+            tqdm(
+                desc="Sweep",
+                total=len(self.jobs),
+                initial=len(self.finished),
+                unit="run",
+                disable=not progress,
+                smoothing=0,
+            ) as bar,
+            tqdm(
+                bar_format="  {desc}{bar:0}",  # tqdm only cuts lines that have a bar
+                position=1,
+                leave=False,
+                disable=not progress,
+            ) as line,
+        ):
             while self._waiting and signals.number is None:
                 ended, _ = concurrent.futures.wait(
                     self._waiting, timeout=0.5, return_when=concurrent.futures.FIRST_COMPLETED
@@ -301,10 +315,26 @@ class _Sweep:
                     state = "failed" if job["name"] in self.errors else "done"
                     bar.set_postfix_str(f"{job['name']} {state}")
                     bar.update()
+                if ended or time.monotonic() - shown_at > seconds_between_shows():
+                    bar.refresh()
+                    line.set_description_str(self._at_work())
+                    shown_at = time.monotonic()
                 if ended and time.monotonic() - written_at > SECONDS_BETWEEN_TABLES:
                     with suppress(FilesError):  # these tables are only for a look at the sweep
                         self.write_tables()
                     written_at = time.monotonic()
+
+    def _at_work(self) -> str:
+        """Return the names of the runs at work, and the epoch of those that are training."""
+        texts = []
+        for future, job in self._waiting.items():
+            training = read_progress(Workspace(job["folder"]).progress_path)
+            if training is not None:
+                epoch = f"epoch {training.epoch}/{training.epochs}"
+                texts.append(f"{job['name']}, {epoch}")
+            elif future.running():
+                texts.append(job["name"])
+        return f"At work: {'; '.join(texts) or 'none'}"
 
     def _receive(
         self, future: concurrent.futures.Future[JobResult], job: Job, signals: HeldSignals

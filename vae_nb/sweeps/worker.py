@@ -217,6 +217,7 @@ def _can_resume(workspace: Workspace, config: Config, expected_hash: str) -> boo
     if config_hash(config, images.fingerprint()) != expected_hash:
         raise FilesError(f"The images in {PROJECT_ROOT} are not those of the sweep.")
     try:
+        # Its weights are read too: a checkpoint that is damaged must not end the run.
         return find_checkpoint(config, workspace.folder, images) is not None
     except ModelError:  # it is damaged or of another training; `run_series` keeps it
         return False

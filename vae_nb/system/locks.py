@@ -80,8 +80,8 @@ def _acquire(lock: BaseFileLock, folder: Path, note: Path, wait: bool) -> None:
     who = f"process {owner['pid']} ({owner['command']}) on {owner['host']}, since {owner['since']}"
     if not wait:
         raise FilesError(
-            f"{folder} is being written by {who}: wait for it, end it, or choose another "
-            "output folder."
+            f"{folder} is being written by {who}: wait for it (the option --wait does), end it, or "
+            "choose another output folder."
         )
     print(printable(f"Waiting for {who}, which is writing to {folder}."), flush=True)
     lock.acquire()

@@ -1,0 +1,45 @@
+"""A training that cannot fit into this machine's memory is refused before anything is loaded."""
+
+import psutil
+import pytest
+from conftest import run_command, tiny_config
+
+from vae_nb import VAE, ModelError, load_config, load_or_train, train_and_save
+from vae_nb.core.optimizers import make_optimizer
+from vae_nb.run.memory import check_memory, training_bytes
+
+TOO_LARGE = [{"units": 65536, "activation": "relu"}] * 32
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_the_estimate_is_the_size_of_the_arrays(pictures, optimizer):
+    config = tiny_config(pictures, training__optimizer__type=optimizer)
+    vae = VAE(config.model, config.data.image_shape)
+    moments = make_optimizer(vae.parameters, config.training.optimizer).arrays()
+    best_parameters = vae.parameters.nbytes
+    arrays = vae.parameters.nbytes + best_parameters + sum(a.nbytes for a in moments.values())
+    assert training_bytes(config) == arrays
+    check_memory(config)
+
+
+@pytest.mark.parametrize("train", [train_and_save, load_or_train])
+def test_a_training_that_is_too_large_is_refused_in_a_sentence(train, pictures, output):
+    config = tiny_config(pictures, model__encoder_layers=TOO_LARGE)
+    gigabytes = psutil.virtual_memory().total / 1e9
+    pattern = rf"Its training takes about 4,\d+ GB of memory, and this machine has {gigabytes:,.0f}"
+    with pytest.raises(ModelError, match=pattern):
+        train(config, output)
+
+
+def test_the_commands_refuse_it_before_images_are_read(tmp_path):
+    path = tmp_path / "large.json"
+    path.write_text(f'{{"model": {{"encoder_layers": {TOO_LARGE}}}}}'.replace("'", '"'))
+    assert load_config(path).model.encoder_layers[0].units == 65536
+    for arguments in (
+        ["check-config", path],
+        ["run", "--config", path, "--output", tmp_path / "o"],
+    ):
+        result = run_command(*arguments, cwd=tmp_path)
+        assert result.returncode == 2
+        assert "GB of memory, and this machine has" in result.stderr
+        assert "Traceback" not in result.stderr
