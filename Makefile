@@ -2,7 +2,8 @@
 # make lab        your own copy of the notebooks, in JupyterLab
 # make app        the latent explorer alone, in a browser, for a projector
 # make class      the project without the exercises' solutions: dist/emoji-vae-class.zip
-# make test       style, types, the order of the rooms, unit tests, notebooks
+# make check      style, types, the order of the rooms, unit tests: less than a minute
+# make test       all of that, and the notebooks, the commands and the browser
 # make test-long  what takes longer: 2000 examples for each property, 500 kills, every
 #                 configuration (hours)
 # make bench      vae_nb beside PyTorch and JAX: step, training, memory (about twenty minutes)
@@ -14,7 +15,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run lab app class test test-long bench variants notebooks clean
+# As many tests at a time as there are cores.
+PYTEST := $(BIN)/python -m pytest --numprocesses=auto
+
+.PHONY: run lab app class style check test test-long bench variants notebooks clean
 
 run: $(VENV)/ready
 	$(BIN)/vae-nb run
@@ -28,17 +32,21 @@ app: $(VENV)/ready-app
 class:
 	$(PYTHON) tools/pack_class.py
 
-test: $(VENV)/ready-test
+style: $(VENV)/ready-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+
+check: style
+	$(PYTEST) -m "not slow and not long" tests/core tests/data
+
+test: style
+	$(PYTEST)
 
 test-long: $(VENV)/ready-test
-	$(BIN)/python -m pytest --hypothesis-profile=long -m "not long" \
-		tests/data tests/core/test_losses.py
-	$(BIN)/python -m pytest -m long
+	$(PYTEST) --hypothesis-profile=long -m "not long" tests/data tests/core/test_losses.py
+	$(PYTEST) -m long
 
 bench: $(VENV)/ready-bench
 	$(BIN)/python -m benchmarks
@@ -61,17 +69,21 @@ $(VENV)/python: Makefile
 	@touch $@
 
 $(VENV)/ready: pyproject.toml $(VENV)/python
-	$(BIN)/python -m pip install --quiet --editable .
+	@echo "Installing the notebooks and JupyterLab into $(VENV): about 430 MB, one to three minutes …"
+	@$(BIN)/python -m pip install --quiet --editable .
 	@touch $@
 
 $(VENV)/ready-app: pyproject.toml $(VENV)/python
-	$(BIN)/python -m pip install --quiet --editable ".[app]"
+	@echo "Installing the notebooks, JupyterLab and Voilà into $(VENV): about 450 MB, one to three minutes …"
+	@$(BIN)/python -m pip install --quiet --editable ".[app]"
 	@touch $@
 
 $(VENV)/ready-test: pyproject.toml $(VENV)/python
-	$(BIN)/python -m pip install --quiet --editable ".[test]"
+	@echo "Installing what the tests need into $(VENV): about 760 MB, two to four minutes …"
+	@$(BIN)/python -m pip install --quiet --editable ".[test]"
 	@touch $@
 
 $(VENV)/ready-bench: pyproject.toml $(VENV)/python
-	$(BIN)/python -m pip install --quiet --editable ".[bench]"
+	@echo "Installing what the benchmarks need, PyTorch and JAX included, into $(VENV): several minutes …"
+	@$(BIN)/python -m pip install --quiet --editable ".[bench]"
 	@touch $@

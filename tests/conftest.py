@@ -10,8 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from hypothesis import settings
 from PIL import Image
+from threadpoolctl import threadpool_limits
 
 from vae_nb import load_config
 
@@ -25,6 +27,14 @@ settings.register_profile("default", deadline=None)
 settings.register_profile("long", deadline=None, max_examples=2000)
 settings.load_profile("default")
 
+# The workers of `pytest -n` share the cores, and so do the processes that their tests start.
+WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+if WORKERS > 1:
+    threads = max(1, os.cpu_count() // WORKERS)
+    threadpool_limits(threads, "blas")  # of this process
+    for variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
+        os.environ.setdefault(variable, str(threads))
+
 TINY = {
     "data": {"input_size": [48, 32], "channels": 1, "batch_size": 4},
     "model": {
@@ -36,6 +46,32 @@ TINY = {
     },
     "training": {"epochs": 2},
 }
+
+
+def pytest_collection_modifyitems(items):
+    """Start the slowest tests first, so that no worker is left with one at the end."""
+
+    def seconds(item):
+        mark = item.get_closest_marker("slow")
+        return 0 if mark is None else mark.args[0]
+
+    if WORKERS > 1:
+        items.sort(key=seconds, reverse=True)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Give each worker of `pytest -n` one test at a time, and one of them all browser tests.
+
+    Those share a browser and servers, and start before the others.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduler(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return "browser" if nodeid.startswith("tests/browser/") else nodeid
+
+    return Scheduler(config, log)
 
 
 @pytest.fixture(scope="session")
@@ -107,17 +143,33 @@ def files_in(folder):
 
 
 @pytest.fixture(scope="session")
-def project_copy(tmp_path_factory):
+def shared_folder(tmp_path_factory):
+    """A folder for what is made once and used by all workers of `pytest -n`."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+@pytest.fixture(scope="session")
+def project_copy(shared_folder):
     """Copy the project as it was shipped, so that notebooks run in the copy."""
-    copy = tmp_path_factory.mktemp("project")
+    copy = shared_folder / "project"
+    with FileLock(shared_folder / "project.lock"):
+        if not copy.exists():
+            part = shared_folder / "project.part"
+            copy_project(part)
+            part.rename(copy)
+    return copy
+
+
+def copy_project(to):
+    """Copy what the notebooks need, with the shipped default configuration."""
     for folder in ("vae_nb", "notebooks", "configs", "input", "docs"):
         for file in shipped_files(folder):
-            (copy / file).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / file, copy / file)
+            (to / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / file, to / file)
     # A user may have edited config.json, so the copy gets the default.
     shipped = load_config("configs/all_emojis.json", {"data.input_dir": "input/emojis"})
-    (copy / "config.json").write_text(json.dumps(shipped.to_dict()), encoding="utf-8")
-    return copy
+    (to / "config.json").write_text(json.dumps(shipped.to_dict()), encoding="utf-8")
 
 
 def shipped_files(folder):

@@ -26,6 +26,8 @@ FIGURES = (
 ANIMATIONS = ("latent_walk.gif", "training.gif")
 
 
+@pytest.mark.slow(45)
+@pytest.mark.notebook
 def test_whole_series_on_a_readers_own_gray_images(tiny_config_path, tmp_path):
     output = tmp_path / "results"
     result = run_command(
@@ -62,6 +64,8 @@ def test_whole_series_on_a_readers_own_gray_images(tiny_config_path, tmp_path):
     assert config.model.latent_dim == 3
 
 
+@pytest.mark.slow(8)
+@pytest.mark.notebook
 def test_settings_and_a_selection(tiny_config_path, tmp_path):
     result = run_command(
         *("run", "--config", tiny_config_path, "--output", "results", "--only", "4"),
@@ -75,6 +79,8 @@ def test_settings_and_a_selection(tiny_config_path, tmp_path):
     assert vae.latent_dim == 2
 
 
+@pytest.mark.slow(12)
+@pytest.mark.notebook
 def test_a_run_that_diverges_fails_in_one_sentence_and_keeps_the_model(tiny_config_path, tmp_path):
     arguments = ("run", "--config", tiny_config_path, "--output", "results", "--only", "4")
     assert run_command(*arguments, cwd=tmp_path).returncode == 0
@@ -201,6 +207,8 @@ def test_check_config_prints_all_errors_at_once(tmp_path):
     assert "training.epochs" in result.stderr
 
 
+@pytest.mark.slow(6)
+@pytest.mark.notebook
 def test_plain_papermill_from_another_folder(tiny_config_path, tmp_path):
     notebook = ROOT / "notebooks" / "05_reconstruct.ipynb"
     result = subprocess.run(

@@ -28,7 +28,7 @@ HEADER = """\
 # The shipped configurations, trained
 
 Made by `make variants`. Losses are in nats per image. *Excess* is the reconstruction loss minus
-the entropy of the pictures themselves (0 is perfect), *MSE* the mean squared error of a pixel in
+the entropy of the images themselves (0 is perfect), *MSE* the mean squared error of a pixel in
 [0, 1]; both are of the posterior mean's reconstruction. *Distance* and *spread* are of 500 decoded
 draws from the prior: the median distance to the nearest training picture over that of the
 held-out pictures, and the median distance between two samples over that between two training

@@ -13,6 +13,8 @@ from conftest import ROOT
 
 from browser.front_ends import canvas_pixels, end, free_port, private_environment, wait_for
 
+pytestmark = pytest.mark.browser
+
 
 @pytest.fixture
 def app(parameters, tmp_path):

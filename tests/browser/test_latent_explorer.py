@@ -23,6 +23,8 @@ from browser.front_ends import (
     write_notebook,
 )
 
+pytestmark = pytest.mark.browser
+
 EVENTS = 60  # of a drag
 TIMED_KEYS = 9
 

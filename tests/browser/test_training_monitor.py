@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pytest
 
 from browser.front_ends import (
     canvas_pixels,
@@ -12,6 +13,8 @@ from browser.front_ends import (
     write_notebook,
 )
 from vae_nb.run.model_files import load_checkpoint
+
+pytestmark = pytest.mark.browser
 
 TRAINING = """import json, numpy as np, vae_nb
 layers = [{"units": 16, "activation": "relu"}]

@@ -242,7 +242,7 @@ NUMBERS = [
     ("path", "value"),
     ILLEGAL
     + [(path, v) for path in NUMBERS for v in (True, "1", float("nan"), float("inf"), [], {})]
-    + [(path, 3) for path in SECTIONS],
+    + [(path, 3) for path in sorted(SECTIONS)],
 )
 def test_an_illegal_value_is_refused_with_its_path_and_what_is_allowed(path, value):
     (sentence,) = errors_of(nested(path, value))
@@ -570,6 +570,7 @@ def test_a_wrong_file_of_the_largest_size_is_refused_within_seconds(tmp_path, st
     assert time.perf_counter() - began < 60
 
 
+@pytest.mark.slow(8)
 def test_many_errors_and_long_keys_make_a_short_message(tmp_path):
     names = {f"key{number}": 1 for number in range(10_000)}
     with pytest.raises(ConfigError) as caught:
@@ -923,6 +924,7 @@ nearly_legal = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow(5)
 @given(legal_values)
 @settings(max_examples=AT_LEAST_200)
 def test_a_legal_configuration_survives_the_way_through_json(values):
@@ -940,6 +942,7 @@ def outcome(function, *arguments, **keywords):
         return error
 
 
+@pytest.mark.slow(10)
 @given(any_json | nearly_legal)
 @settings(max_examples=AT_LEAST_200)
 def test_any_json_is_a_configuration_or_a_config_error(values):
@@ -951,6 +954,7 @@ def test_any_json_is_a_configuration_or_a_config_error(values):
         str(result).encode("utf-8")
 
 
+@pytest.mark.slow(3)
 @given(
     st.binary() | st.text().map(str.encode) | any_json.map(lambda value: json.dumps(value).encode())
 )
@@ -959,6 +963,7 @@ def test_any_bytes_are_a_configuration_or_a_config_error(tmp_path_factory, conte
     outcome(load_config, written(tmp_path_factory.getbasetemp(), content, "any.json"))
 
 
+@pytest.mark.slow(8)
 @given(st.dictionaries(st.sampled_from([*CASES, "x", "data.x"]) | st.text(), any_json, max_size=4))
 @settings(max_examples=AT_LEAST_200)
 def test_any_overrides_give_a_configuration_or_a_config_error(overrides):

@@ -46,6 +46,7 @@ def fuzz(kind, count, source, capsys):
     return report
 
 
+@pytest.mark.slow(10)
 @pytest.mark.parametrize("count", COUNTS)
 def test_damaged_images(count, capsys):
     """`count` files of each format and each way of writing it."""
@@ -53,6 +54,7 @@ def test_damaged_images(count, capsys):
     assert 0 < report["loaded"] < report["cases"]
 
 
+@pytest.mark.slow(3)
 @pytest.mark.parametrize("count", COUNTS)
 @pytest.mark.parametrize("kind", ["model", "checkpoint"])
 def test_damaged_models(kind, count, pictures, output, capsys):
@@ -74,6 +76,7 @@ originals = [path.read_bytes() for path in sorted((ROOT / "configs").glob("*.jso
 texts = st.sampled_from(originals) | legal_values.map(lambda values: json.dumps(values).encode())
 
 
+@pytest.mark.slow(3)
 @given(texts, st.randoms(use_true_random=False), st.integers(1, 5))
 @settings(max_examples=max(200, settings().max_examples))
 def test_damaged_configurations(tmp_path_factory, content, rng, times):

@@ -280,6 +280,8 @@ def test_how_a_run_is_recognized():
 # --- the runs ---
 
 
+@pytest.mark.slow(20)
+@pytest.mark.notebook
 def test_a_failed_run_stops_no_other_and_is_run_again(config_path, pictures, tmp_path):
     bad = tiny_values(
         pictures, learning_rate=10, optimizer={"type": "sgd"}, gradient_clip_norm=None, epochs=200
@@ -337,6 +339,8 @@ def test_a_failed_run_stops_no_other_and_is_run_again(config_path, pictures, tmp
     assert rows_of(folder) == rows
 
 
+@pytest.mark.slow(20)
+@pytest.mark.notebook
 def test_the_same_bits_with_one_job_and_with_two(config_path, tmp_path):
     arguments = (config_path, "--grid", "model.latent_dim=2,3", "--seeds", "2", "--threads", "1")
     for jobs in "12":
@@ -350,6 +354,8 @@ def test_the_same_bits_with_one_job_and_with_two(config_path, tmp_path):
     assert len(set(parameters_of(one).values())) == 4
 
 
+@pytest.mark.slow(20)
+@pytest.mark.notebook
 def test_only_replaces_the_notebooks_of_a_definition(config_path, tmp_path):
     definition = {"configs": [str(config_path)], "only": "01"}
     (tmp_path / "mine.json").write_text(json.dumps(definition), encoding="utf-8")
@@ -359,6 +365,8 @@ def test_only_replaces_the_notebooks_of_a_definition(config_path, tmp_path):
     assert [path.name for path in folder.iterdir()] == ["05_reconstruct.ipynb"]
 
 
+@pytest.mark.slow(20)
+@pytest.mark.notebook
 def test_another_configuration_under_a_run_s_name_keeps_the_earlier_model(config_path, tmp_path):
     for epochs in (3, 4):
         result = sweep(config_path, "--set", f"training.epochs={epochs}", cwd=tmp_path)
@@ -378,6 +386,8 @@ def killed_in_the_middle(process, folder):
     process.communicate()
 
 
+@pytest.mark.slow(30)
+@pytest.mark.notebook
 def test_a_killed_sweep_finishes_what_was_missing(long_config_path, tmp_path):
     arguments = (long_config_path, "--seeds", "3", "--jobs", "1")
     result = sweep(*arguments, "--name", "whole", cwd=tmp_path)
@@ -398,6 +408,8 @@ def test_a_killed_sweep_finishes_what_was_missing(long_config_path, tmp_path):
     assert any(resumed)  # the run that was killed went on
 
 
+@pytest.mark.slow(10)
+@pytest.mark.notebook
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_sweep_leaves_checkpoints(long_config_path, tmp_path, number, code):
     process = started_sweep(long_config_path, "--seeds", "3", "--jobs", "2", cwd=tmp_path)
@@ -420,6 +432,8 @@ def plan_and_run(config_path, folder, executor, **options):
     return engine.run_sweep(runs, folder, executor, only=ONLY, progress=False, **options)
 
 
+@pytest.mark.slow(10)
+@pytest.mark.notebook
 def test_any_executor_runs_a_sweep(config_path, tmp_path):
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as executor:
@@ -440,6 +454,8 @@ class Elsewhere:
         return self.executor.submit(function, job | {"token": "of another machine"})
 
 
+@pytest.mark.slow(20)
+@pytest.mark.notebook
 def test_results_come_back_if_no_folder_is_shared(config_path, tmp_path):
     with engine.local_executor(1) as executor:
         assert plan_and_run(config_path, tmp_path / "shared", executor).errors == {}
@@ -467,6 +483,8 @@ def test_a_worker_with_other_code_or_images_says_so(config_path, tmp_path, key, 
     assert str(ROOT) in result["error"]
 
 
+@pytest.mark.slow(10)
+@pytest.mark.notebook
 def test_executed_notebooks_are_stored_by_papermill(config_path, tmp_path):
     with engine.local_executor(1) as executor:
         to = str(tmp_path / "store/")
@@ -488,6 +506,8 @@ def test_an_address_that_papermill_cannot_write_to_fails_before_a_training(confi
     assert not Workspace(tmp_path / "sweep" / "seed=0").model_path.exists()
 
 
+@pytest.mark.slow(20)
+@pytest.mark.notebook
 def test_two_sweeps_do_not_write_into_one_folder(long_config_path, tmp_path):
     process = started_sweep(long_config_path, cwd=tmp_path)
     folder = tmp_path / "results" / "sweeps" / "long"
@@ -554,6 +574,8 @@ def cluster(tmp_path):
             process.wait()
 
 
+@pytest.mark.slow(20)
+@pytest.mark.notebook
 def test_a_cluster_gives_the_same_results_even_if_a_worker_is_killed(
     long_config_path, tmp_path, cluster
 ):
@@ -622,6 +644,8 @@ def test_bad_examples_are_one_sentence(tmp_path):
         read_sweep(tmp_path).examples("a")
 
 
+@pytest.mark.slow(20)
+@pytest.mark.notebook
 def test_a_run_that_another_process_has_completed_is_left_alone(config_path, tmp_path):
     with engine.local_executor(1) as executor:
         assert plan_and_run(config_path, tmp_path / "sweep", executor).errors == {}
@@ -634,6 +658,8 @@ def test_a_run_that_another_process_has_completed_is_left_alone(config_path, tmp
     assert done.stat().st_mtime_ns == before
 
 
+@pytest.mark.slow(10)
+@pytest.mark.notebook
 def test_a_run_goes_on_from_its_checkpoint_in_notebook_04_too(config_path, tmp_path):
     """That notebook trains from epoch 1 unless it is told to resume."""
     (run,) = plan.plan_sweep([config_path])

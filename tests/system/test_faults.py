@@ -1,7 +1,6 @@
 """Whatever fails while something is saved, the earlier files are still there afterwards."""
 
 import errno
-import io
 import itertools
 import json
 import os
@@ -9,14 +8,13 @@ import resource
 import shutil
 import subprocess
 import sys
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
 from conftest import files_in, tiny_config
+from file_operations import counted_operations
 from matplotlib.figure import Figure
 
-import vae_nb.system.files
 from vae_nb.core.training import TrainingState
 from vae_nb.run.explorer_notebook import write_explorer_notebook
 from vae_nb.run.model_files import load_checkpoint, load_model, save_checkpoint, save_model
@@ -25,62 +23,9 @@ from vae_nb.run.workspace import Workspace
 from vae_nb.system.errors import FilesError
 
 
-class Faults:
-    """Count the operations on files in a folder, and let one of them fail.
-
-    A write is counted when it reaches the operating system. A full disk can make any write, any
-    flush to the disk and any rename fail.
-    """
-
-    def __init__(self, folder, failing=None, short=False):
-        self.folder, self.failing, self.short = os.fspath(folder), failing, short
-        self.operations = []
-
-    def happens(self, name):
-        self.operations.append(name)
-        if len(self.operations) - 1 == self.failing:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-
-@contextmanager
-def faults(folder, failing=None, short=False):
-    """Send every write, flush and rename in a folder through a `Faults` while the block runs."""
-    log = Faults(folder, failing, short)
-    real_open, real_fsync, real_replace = io.open, os.fsync, os.replace
-
-    class File(io.FileIO):
-        def write(self, data):
-            try:
-                log.happens("write")
-            except OSError:
-                if log.short:  # there was space for some of it
-                    super().write(bytes(data)[: len(bytes(data)) // 2])
-                raise
-            return super().write(data)
-
-    def opened(file, mode="r", buffering=-1, encoding=None, errors=None, newline=None, **options):
-        is_ours = isinstance(file, str | os.PathLike) and os.fspath(file).startswith(log.folder)
-        if not is_ours or not set(mode) & set("wax+"):
-            return real_open(file, mode, buffering, encoding, errors, newline, **options)
-        raw = File(file, mode.replace("b", "").replace("t", ""))
-        both = "+" in mode
-        buffered = io.BufferedRandom(raw) if both else io.BufferedWriter(raw)
-        return buffered if "b" in mode else io.TextIOWrapper(buffered, encoding, errors, newline)
-
-    def fsync(descriptor):
-        log.happens("flush")
-        real_fsync(descriptor)
-
-    def replace(source, target):
-        log.happens("rename")
-        real_replace(source, target)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("io.open", opened)
-        patch.setattr("builtins.open", opened)
-        patch.setattr(vae_nb.system.files.os, "fsync", fsync)
-        patch.setattr(vae_nb.system.files.os, "replace", replace)
-        yield log
+def fail():
+    """Fail as a full disk makes any write, any flush and any rename fail."""
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def saved_run(pictures, output):
@@ -157,25 +102,25 @@ def test_a_fault_at_any_operation_of_a_save(pictures, output, save, short, capsy
     workspace = Workspace(output)
     before = files_in(output)
     for failed in itertools.count():
-        with faults(output, failing=failed, short=short) as log:
+        with counted_operations(output, failed, fail, half_written=short) as operations:
             sentence = refusal(save, run, workspace)
-        if failed == len(log.operations):
+        if failed == len(operations.names):
             break  # nothing was left to fail
         if sentence is None:
             # The file was complete. Only the flush of its new name failed.
-            assert log.operations[failed - 2 :] == ["flush", "rename", "flush"]
+            assert operations.names[failed - 2 :] == ["flush", "rename", "flush"]
             continue
         assert sentence.endswith(": No space left on device.")
         assert len(sentence.splitlines()) == 1
-        assert files_in(output) == before, f"operation {failed}, a {log.operations[failed]}"
+        assert files_in(output) == before, f"operation {failed}, a {operations.names[failed]}"
         assert len(load_model(workspace.model_path)[1]) == 3
         assert load_checkpoint(workspace.checkpoint_path).position["step"] == 6
     assert files_in(output) != before
     load_model(workspace.model_path)
     load_checkpoint(workspace.checkpoint_path)
     with capsys.disabled():
-        print(f"\n{save.__name__}: {len(log.operations)} operations, each failed once")
-    assert log.operations.count("write") >= 1
+        print(f"\n{save.__name__}: {len(operations.names)} operations, each failed once")
+    assert operations.names.count("write") >= 1
 
 
 def test_a_fault_at_any_operation_of_a_whole_training(pictures, output):
@@ -190,9 +135,9 @@ def test_a_fault_at_any_operation_of_a_whole_training(pictures, output):
         train_and_save(config, output, progress=False)
 
     for failed in itertools.count():
-        with faults(output, failing=failed) as log:
+        with counted_operations(output, failed, fail) as operations:
             refused += refusal(train_again) is not None
-        if failed == len(log.operations):
+        if failed == len(operations.names):
             break
         models = [load_model(path) for path in Workspace(output).models.glob("vae*.npz")]
         assert any(loaded[2] == first.config for loaded in models)
