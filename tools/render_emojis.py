@@ -34,14 +34,14 @@ transparency, named `<code point>_<name>.png`.
 - **Font:** Noto Color Emoji, {font_version}.
 - **Names and groups:** Unicode's `emoji-test.txt`, version {unicode_version}.
 - **How they are drawn:** `python tools/render_emojis.py` draws each glyph at the font's own size
-  of {bitmap_size}, centres it in a square and reduces that with Lanczos on premultiplied alpha.
+  of {bitmap_size}, centers it in a square and reduces that with Lanczos on premultiplied alpha.
   Debian's packages `fonts-noto-color-emoji` and `unicode-data` bring the font and the list.
-- **Licence:** the pictures come from Noto Color Emoji, {copyright},
+- **License:** the pictures come from Noto Color Emoji, {copyright},
   under the SIL Open Font License, version 1.1: see [LICENSE-OFL.txt](LICENSE-OFL.txt).
 
 ## Your own pictures
 
-Put them into `emojis/`, in a sub-folder of your own if they shall have a label of their own, or
+Put them into `emojis/`, in a sub-folder of your own if they should have a label of their own, or
 name another folder in `data.input_dir` of the configuration. PNG, JPEG, WebP, GIF (its first
 frame), BMP and TIFF of any size are read; transparency becomes white, and a picture of another
 shape is padded with white.
