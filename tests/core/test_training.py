@@ -413,6 +413,12 @@ def test_a_last_step_that_diverges_is_seen_by_the_validation():
     assert (step, epoch) == ("1", "1")
 
 
+def test_a_loss_that_is_finite_until_it_is_summed_ends_in_the_sentence_alone():
+    vae = small_vae()
+    vae.mean_head.biases[:] = 0.75  # a KL of about 0.84: times the weight, just finite
+    diverge(vae, kl_weight=1.7e308, kl_warmup=0, gradient_clip_norm=50.0)
+
+
 def test_the_remedy_names_the_clip_norm_that_is_set():
     vae = small_vae()
     vae.parameters[:] = np.nan

@@ -67,7 +67,7 @@ CASES = {
     "training.optimizer.type": (["adam", "sgd"], ["Adam", "rmsprop", 1]),
     "training.optimizer.beta1": ([0, 0.999], [-0.1, 1]),
     "training.optimizer.beta2": ([0, 0.999], [-0.1, 1]),
-    "training.optimizer.epsilon": ([1e-12, 1], [0, -1e-8]),
+    "training.optimizer.epsilon": ([1e-30, 1], [0, -1e-8, 1e-320]),
     "training.kl_weight": ([0, 10, 0.5], [-0.1, 10**400]),
     "training.kl_warmup": ([0, 1, 0.5], [-0.1, 1.1]),
     "training.learning_rate_schedule": (["cosine", "constant"], ["linear", 3]),
@@ -183,7 +183,7 @@ def test_what_is_allowed_is_said_in_words():
     assert said["data.channels"] == "one of 1, 3"
     assert said["data.validation_split"] == "a number above 0, below 1"
     assert said["training.optimizer.beta1"] == "a number of at least 0, below 1"
-    assert said["training.optimizer.epsilon"] == "a number above 0"
+    assert said["training.optimizer.epsilon"] == "a number of at least 1e-30"
     assert said["training.kl_warmup"] == "a number from 0 to 1"
     assert said["training.gradient_clip_norm"] == "a number above 0 or null"
     assert said["model.encoder_layers"] == (
@@ -890,7 +890,7 @@ legal_values = optional(
             type=st.sampled_from(["adam", "sgd"]),
             beta1=decays,
             beta2=decays,
-            epsilon=st.floats(0, exclude_min=True, allow_infinity=False),
+            epsilon=st.floats(1e-30, allow_infinity=False),
         ),
         kl_weight=st.floats(0, allow_infinity=False) | st.integers(0, 2**1000),
         kl_warmup=st.floats(0, 1),

@@ -250,7 +250,7 @@ class Trainer:
                 norm = self.vae.gradient_norm()
                 self.vae.scale_gradients(clip_scale(norm, self.config.gradient_clip_norm))
             self.optimizer.update(self.vae.gradient_blocks, learning_rate)
-        self._sums += np.array(loss) * len(x)
+            self._sums += np.array(loss) * len(x)
         return loss
 
     def validate(self) -> bool:

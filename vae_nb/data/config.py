@@ -138,7 +138,9 @@ class OptimizerConfig(Section):
         description="Adam's decay of the mean of the squared gradients; sgd does not use it.",
     )
     epsilon: Number = Field(
-        default=1e-8, gt=0, description="Added to Adam's denominator; sgd does not use it."
+        default=1e-8,
+        ge=1e-30,  # a much smaller number is 0 in float32
+        description="Added to Adam's denominator; sgd does not use it.",
     )
 
 
