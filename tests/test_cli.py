@@ -329,7 +329,7 @@ def test_app_without_a_browser_prints_the_address(monkeypatch, capsys, answer):
         return Browser()
 
     monkeypatch.setattr(webbrowser, "get", get)
-    cli._open_page("", "file:///tmp/page.html", "http://127.0.0.1:8866/?token=abc")
+    cli._open_page("", "file:///page.html", "http://127.0.0.1:8866/?token=abc")
     output = capsys.readouterr().out
     assert output.endswith("Open this address: http://127.0.0.1:8866/?token=abc\n")
 
