@@ -1,6 +1,8 @@
 """Fixtures and helpers that several test files share."""
 
+import io
 import json
+import logging
 import os
 import shutil
 import signal
@@ -15,7 +17,7 @@ from hypothesis import settings
 from PIL import Image
 from threadpoolctl import threadpool_limits
 
-from vae_nb import load_config
+from vae_nb import load_config, show_messages
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -46,6 +48,17 @@ TINY = {
     },
     "training": {"epochs": 2},
 }
+
+
+@pytest.fixture
+def messages():
+    """The text of the package's messages during a test."""
+    text = io.StringIO()
+    show_messages(text)
+    yield text
+    logger = logging.getLogger("vae_nb")
+    logger.handlers, logger.propagate = [], True
+    logger.setLevel(logging.NOTSET)
 
 
 def pytest_collection_modifyitems(items):

@@ -46,7 +46,7 @@ _PUBLIC = {
     "vae_nb.data.image_set": ["ImageSet"],
     "vae_nb.run.model_files": ["load_model", "save_model"],
     "vae_nb.run.series": ["run_series"],
-    "vae_nb.run.trained_run": ["TrainedRun", "load_or_train", "train_and_save"],
+    "vae_nb.run.trained_run": ["TrainedRun", "config_for", "load_or_train", "train_and_save"],
     "vae_nb.run.workspace": ["Workspace"],
     "vae_nb.show.explorer": ["LatentExplorer"],
     "vae_nb.show.monitor": ["TrainingMonitor"],
@@ -62,6 +62,7 @@ _PUBLIC = {
         "TrainingDiverged",
         "VaeNbError",
     ],
+    "vae_nb.system.messages": ["show_messages"],
 }
 _MODULE_OF = {name: module for module, names in _PUBLIC.items() for name in names}
 _SUBMODULES = {"exercises": "vae_nb.exercises", "figures": "vae_nb.show.figures"}

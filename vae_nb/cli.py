@@ -9,7 +9,7 @@ import sys
 import tempfile
 import webbrowser
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
 from types import FrameType
@@ -32,7 +32,7 @@ from vae_nb.run.workspace import Workspace
 from vae_nb.sweeps.definition import read_sweep_definition
 from vae_nb.sweeps.engine import SweepOutcome, dask_executor, local_executor, run_sweep
 from vae_nb.sweeps.plan import MAX_NAME_LENGTH, parse_grid, plan_sweep
-from vae_nb.sweeps.results import DOCUMENTED, find_sweep, flat
+from vae_nb.sweeps.results import flat
 from vae_nb.sweeps.worker import NOTEBOOKS
 from vae_nb.system.errors import (
     ConfigError,
@@ -43,6 +43,7 @@ from vae_nb.system.errors import (
     VaeNbError,
 )
 from vae_nb.system.files import make_folder
+from vae_nb.system.messages import show_messages
 from vae_nb.system.paths import PROJECT_ROOT
 
 BAD_INPUT = (ConfigError, ImagesError, FilesError, ModelError)
@@ -104,6 +105,7 @@ def _absolute_callback(
 @click.version_option(package_name="emoji-vae-notebooks")
 def main() -> None:
     """A variational autoencoder in plain NumPy, as a series of notebooks."""
+    show_messages(sys.stderr)
 
 
 _config_option = click.option(
@@ -230,12 +232,6 @@ def _report(workspace: Workspace, made: list[Path]) -> None:
         click.echo("\nFigures")
         for figure in figures:
             click.echo(f"  {figure}")
-        sweep_figures = [figure for figure in figures if figure.name.startswith("sweep_")]
-        if sweep_figures and find_sweep(workspace.folder) == DOCUMENTED:
-            click.echo(
-                f"The sweep_*.png show the sweep of the shipped emojis in {DOCUMENTED}, because "
-                "this folder has no sweep of its own; `vae-nb sweep` makes one."
-            )
     click.echo(f"\n{_what_to_open(workspace, figures)}")
 
 
@@ -449,8 +445,6 @@ def app(
             config_path = Path("config.json")
         config = config_for(output_dir, config_path, overrides)
         make_folder(Workspace(output_dir).folder)
-        if config_path is None:
-            _say_if_not_the_default(config)
         load_or_train(config, output_dir)
         notebook = write_explorer_notebook(config_path, output_dir, overrides)
 
@@ -468,17 +462,6 @@ def app(
     # In this process, so that Ctrl-C and signals reach Voilà itself.
     where = ["--Voila.ip=127.0.0.1", "--Voila.auto_token=True"]
     App.launch_instance([str(notebook), *where, *voila_options])
-
-
-def _say_if_not_the_default(config: Config) -> None:
-    """Say in what a model's configuration differs from config.json, if that file can be read."""
-    with suppress(ConfigError):
-        differences = config.differences(load_config("config.json"))
-        if differences:
-            click.echo(
-                f"The model in this folder differs from config.json in {', '.join(differences)}; "
-                "its own configuration is used. For the other one, name it: --config config.json"
-            )
 
 
 def _open_page(browser: str, page: str, address: str) -> None:

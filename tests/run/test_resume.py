@@ -158,7 +158,7 @@ def interrupted(config, output, epochs=1):
     return str(error.value)
 
 
-def test_an_interrupt_ends_after_the_step_with_a_checkpoint(pictures, output, capfd):
+def test_an_interrupt_ends_after_the_step_with_a_checkpoint(pictures, output, messages):
     config = tiny_config(pictures)
     before = signal.getsignal(signal.SIGINT)
     message = interrupted(config, output)
@@ -169,7 +169,7 @@ def test_an_interrupt_ends_after_the_step_with_a_checkpoint(pictures, output, ca
     assert not (output / "models" / "vae.npz").exists()
 
     run = train_and_save(config, output, resume=True, progress=False)
-    assert f"Going on from {path} in epoch 2 of 3.\n" in capfd.readouterr().out
+    assert f"Going on from {path} in epoch 2 of 3.\n" in messages.getvalue()
     assert not path.exists()
     assert run.metrics["resumed_at"] == 2
     assert json.loads((output / "metrics.json").read_text())["resumed_at"] == 2
@@ -180,10 +180,10 @@ def test_an_interrupt_ends_after_the_step_with_a_checkpoint(pictures, output, ca
     assert all(run.metrics[key] == uninterrupted.metrics[key] for key in same)
 
 
-def test_without_a_checkpoint_resuming_starts_at_the_beginning(pictures, output, capfd):
+def test_without_a_checkpoint_resuming_starts_at_the_beginning(pictures, output, messages):
     run = train_and_save(tiny_config(pictures), output, resume=True, progress=False)
     path = output / "models" / "checkpoint.npz"
-    assert f"There is no checkpoint {path}: training from epoch 1.\n" in capfd.readouterr().out
+    assert f"There is no checkpoint {path}: training from epoch 1.\n" in messages.getvalue()
     assert len(run.history) == 3
     assert run.metrics["resumed_at"] is None
 
@@ -202,11 +202,11 @@ def test_without_resuming_a_training_starts_at_the_beginning(pictures, output):
     assert list((output / "models").glob("*.npz")) == [output / "models" / "vae.npz"]
 
 
-def test_load_or_train_goes_on(pictures, output, capfd):
+def test_load_or_train_goes_on(pictures, output, messages):
     config = tiny_config(pictures)
     interrupted(config, output)
     run = load_or_train(config, output, progress=False)
-    assert "in epoch 2 of 3.\n" in capfd.readouterr().out
+    assert "in epoch 2 of 3.\n" in messages.getvalue()
     assert run.metrics["resumed_at"] == 2
 
 
@@ -219,7 +219,7 @@ def test_load_or_train_goes_on(pictures, output, capfd):
     ],
 )
 def test_a_checkpoint_of_another_training_is_refused_and_kept(
-    pictures, output, capfd, overrides, named
+    pictures, output, messages, overrides, named
 ):
     interrupted(tiny_config(pictures), output)
     before = files_in(output)
@@ -233,10 +233,9 @@ def test_a_checkpoint_of_another_training_is_refused_and_kept(
     checkpoint = before[(models / "checkpoint.npz").relative_to(output)]
     assert (models / "checkpoint.npz").read_bytes() == checkpoint
     # and keeps it beside its own checkpoint if it writes one.
-    capfd.readouterr()
     interrupted(other, output)
     kept = models / "checkpoint_1.npz"
-    assert f"The earlier checkpoint is kept as {kept}." in (capfd.readouterr().out)
+    assert f"The earlier checkpoint is kept as {kept}." in messages.getvalue()
     assert kept.read_bytes() == checkpoint
     assert load_origin(models / "checkpoint.npz")[0] == other
 
@@ -318,14 +317,14 @@ def refuse(path, *_):
 
 
 def test_a_checkpoint_that_cannot_be_written_does_not_end_the_training(
-    pictures, output, capfd, monkeypatch
+    pictures, output, messages, monkeypatch
 ):
     config = tiny_config(pictures, training__checkpoint_seconds=0)
     monkeypatch.setattr("vae_nb.run.checkpoints.save_checkpoint", refuse)
     run = train_and_save(config, output, progress=False)
     path = output / "models" / "checkpoint.npz"
     message = f"Cannot write {path}: No space left on device. The training goes on without this"
-    assert capfd.readouterr().out.count(message) == 3
+    assert messages.getvalue().count(message) == 3
     assert len(run.history) == 3
 
 
@@ -351,13 +350,13 @@ def test_an_interrupt_after_the_last_step_leaves_the_model(pictures, output, mon
     assert [file.name for file in (output / "models").iterdir()] == ["vae.npz"]
 
 
-def test_a_longer_training_is_not_lost_to_one_that_was_stopped(pictures, output, capfd):
+def test_a_longer_training_is_not_lost_to_one_that_was_stopped(pictures, output, messages):
     config = tiny_config(pictures)
     first = train_and_save(config, output, progress=False)
     stopped = train_and_save(config, output, on_epoch_end=lambda *_: True, progress=False)
     assert len(stopped.history) == 1
     kept = output / "models" / "vae_1.npz"
-    assert f"The earlier model is kept as {kept}.\n" in capfd.readouterr().out
+    assert f"The earlier model is kept as {kept}.\n" in messages.getvalue()
     assert load_model(kept)[0].parameters.tobytes() == first.vae.parameters.tobytes()
     train_and_save(config, output, progress=False)
     assert sorted(path.name for path in kept.parent.iterdir()) == ["vae.npz", "vae_1.npz"]
@@ -435,7 +434,7 @@ def test_in_another_thread_nothing_is_held():
 
 
 @pytest.mark.parametrize("work_ends", [True, False])
-def test_sigterm_comes_when_the_work_has_ended(work_ends, capfd):
+def test_sigterm_comes_when_the_work_has_ended(work_ends, messages):
     came = []
 
     def terminate(number, frame):  # as the command does
@@ -449,7 +448,7 @@ def test_sigterm_comes_when_the_work_has_ended(work_ends, capfd):
         assert came == [signal.SIGTERM]
     finally:
         signal.signal(signal.SIGTERM, before)
-    assert capfd.readouterr().err == ("" if work_ends else "in the middle\n")
+    assert messages.getvalue() == ("" if work_ends else "in the middle\n")
 
 
 def test_a_resumed_configuration_may_lie_elsewhere(pictures, output):

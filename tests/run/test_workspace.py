@@ -27,11 +27,9 @@ def load(config, output):
 
 
 @pytest.fixture
-def trained(pictures, output, capfd):
-    """A model in the output folder; what its training printed is not captured."""
-    run = train_and_save(tiny_config(pictures), output, progress=False)
-    capfd.readouterr()
-    return run
+def trained(pictures, output):
+    """A model in the output folder."""
+    return train_and_save(tiny_config(pictures), output, progress=False)
 
 
 def same_weights(run, other):
@@ -76,12 +74,11 @@ def test_an_animation_keeps_colors_of_different_frames_and_its_whole_caption(tmp
         assert dark[-1] < 118
 
 
-def test_without_a_saved_model_one_is_trained(pictures, output, capfd):
+def test_without_a_saved_model_one_is_trained(pictures, output, messages, capfd):
     run = load(tiny_config(pictures), output)
-    out, err = capfd.readouterr()
     path = output / "models" / "vae.npz"
-    assert out == f"There is no saved model {path} yet: training one.\n"
-    assert err == ""
+    assert messages.getvalue() == f"There is no saved model {path} yet: training one.\n"
+    assert capfd.readouterr() == ("", "")  # a program that imports the package shows nothing
     assert len(run.history) == 3
     vae, history, config = load_model(path)
     np.testing.assert_array_equal(vae.parameters, run.vae.parameters)
@@ -89,11 +86,11 @@ def test_without_a_saved_model_one_is_trained(pictures, output, capfd):
     assert config == run.config
 
 
-def test_a_saved_model_of_the_same_origin_is_loaded(pictures, output, trained, capfd):
+def test_a_saved_model_of_the_same_origin_is_loaded(pictures, output, trained, messages):
     before = files_in(output)
     run = load(tiny_config(pictures), output)
     path = output / "models" / "vae.npz"
-    assert capfd.readouterr().out == f"Loaded {path}, trained for 3 of at most 3 epochs.\n"
+    assert messages.getvalue() == f"Loaded {path}, trained for 3 of at most 3 epochs.\n"
     assert files_in(output) == before
     assert same_weights(run, trained)
     assert run.metrics == trained.metrics
@@ -121,12 +118,12 @@ def test_two_trainings_of_one_seed_have_the_same_bits(pictures, tmp_path, traine
     ],
 )
 def test_another_configuration_is_named_and_trained(
-    pictures, output, trained, capfd, overrides, named
+    pictures, output, trained, messages, overrides, named
 ):
     old = (output / "models" / "vae.npz").read_bytes()
     config = tiny_config(pictures, **overrides)
     run = load(config, output)
-    out = capfd.readouterr().out.splitlines()
+    out = messages.getvalue().splitlines()
     kept = output / "models" / "vae_1.npz"
     assert out == [
         f"The saved model differs in {named}: training a new one.",
@@ -158,22 +155,22 @@ def relabel(pictures):
 
 @pytest.mark.parametrize("change", [change_a_pixel, rename, remove, relabel])
 def test_other_images_are_named_and_a_new_model_is_trained(
-    pictures, output, trained, capfd, change
+    pictures, output, trained, messages, change
 ):
     change(pictures)
     load(tiny_config(pictures), output)
-    out = capfd.readouterr().out
+    out = messages.getvalue()
     assert "The saved model differs in the images: training a new one.\n" in out
     assert (output / "models" / "vae_1.npz").exists()
 
 
 def test_the_images_folder_and_the_checkpoint_interval_do_not_matter(
-    pictures, output, trained, capfd, tmp_path
+    pictures, output, trained, messages, tmp_path
 ):
     shutil.copytree(pictures, tmp_path / "copy")
     config = tiny_config(tmp_path / "copy", training__checkpoint_seconds=7)
     run = load(config, output)
-    assert capfd.readouterr().out.startswith("Loaded ")
+    assert messages.getvalue().startswith("Loaded ")
     assert same_weights(run, trained)
     assert run.config == config
 
@@ -194,18 +191,18 @@ def test_training_the_same_again_keeps_no_second_copy(pictures, output, trained)
     assert [path.name for path in (output / "models").iterdir()] == ["vae.npz"]
 
 
-def test_a_damaged_model_is_named_kept_and_trained_again(pictures, output, trained, capfd):
+def test_a_damaged_model_is_named_kept_and_trained_again(pictures, output, trained, messages):
     path = output / "models" / "vae.npz"
     path.write_bytes(b"damaged")
     run = load(tiny_config(pictures), output)
-    assert "is not a saved model" in capfd.readouterr().out
+    assert "is not a saved model" in messages.getvalue()
     assert (output / "models" / "vae_1.npz").read_bytes() == b"damaged"
     assert same_weights(run, trained)
     np.testing.assert_array_equal(load_model(path)[0].parameters, run.vae.parameters)
 
 
 def test_a_model_with_the_configuration_of_another_version_is_trained_again(
-    pictures, output, trained, capfd, monkeypatch
+    pictures, output, trained, messages, monkeypatch
 ):
     path = output / "models" / "vae.npz"
     values = trained.config.to_dict() | {"sampling": {}}
@@ -215,13 +212,13 @@ def test_a_model_with_the_configuration_of_another_version_is_trained_again(
     with pytest.raises(ModelError, match="sampling is not a known key"):
         load_model(path)
     load(tiny_config(pictures), output)
-    assert "sampling is not a known key" in capfd.readouterr().out
+    assert "sampling is not a known key" in messages.getvalue()
 
 
-def test_skipped_images_are_named(pictures, output, capfd):
+def test_skipped_images_are_named(pictures, output, messages):
     (pictures / "damaged.png").write_bytes(b"not an image")
     run = load(tiny_config(pictures), output)
-    assert f"Skipped {pictures / 'damaged.png'}: " in capfd.readouterr().out
+    assert f"Skipped {pictures / 'damaged.png'}: " in messages.getvalue()
     assert run.metrics["images"] == {"training": 8, "validation": 2, "skipped": 1}
 
 

@@ -1,5 +1,6 @@
 """Checkpoints: when a training saves one, and how another training goes on from it."""
 
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -18,6 +19,8 @@ from vae_nb.run.origin import Origin, is_other, keep_earlier
 from vae_nb.run.workspace import Workspace
 from vae_nb.system.errors import FilesError, Interrupted, ModelError
 from vae_nb.system.signals import HeldSignals
+
+logger = logging.getLogger(__name__)
 
 
 def find_checkpoint(
@@ -45,10 +48,10 @@ def find_checkpoint(
     path = Workspace(output_dir).checkpoint_path
     epoch = checkpoint_epoch(config, output_dir, images)
     if epoch is None:
-        print(f"There is no checkpoint {path}: training from epoch 1.")
+        logger.info("There is no checkpoint %s: training from epoch 1.", path)
         return None
     state = load_checkpoint(path)
-    print(f"Going on from {path} in epoch {epoch} of {config.training.epochs}.")
+    logger.info("Going on from %s in epoch %d of %d.", path, epoch, config.training.epochs)
     return state
 
 
@@ -150,7 +153,7 @@ class CheckpointWriter:
             with keep_earlier(self.path, self.origin):
                 save_checkpoint(self.path, state, self.origin.config, self.origin.fingerprint)
         except FilesError as error:  # the training is worth more than its checkpoint
-            print(f"{error} The training goes on without this checkpoint.")
+            logger.warning("%s The training goes on without this checkpoint.", error)
             return False
         return True
 

@@ -41,13 +41,12 @@ def write_explorer_notebook(
     if config_path is not None:
         config_path = str(from_project_root(config_path))
     folder = str(workspace.folder)
-    source = f"""import contextlib, io
+    source = f"""import logging
 import vae_nb
-from vae_nb.run.trained_run import config_for
 
-with contextlib.redirect_stdout(io.StringIO()):  # messages would be shown on the page
-    config = config_for({folder!r}, {config_path!r}, {overrides or {}!r})
-    run = vae_nb.load_or_train(config, {folder!r})
+logging.getLogger("vae_nb").setLevel(logging.CRITICAL)  # no messages on the page
+config = vae_nb.config_for({folder!r}, {config_path!r}, {overrides or {}!r})
+run = vae_nb.load_or_train(config, {folder!r})
 vae_nb.LatentExplorer(run.vae, run.train_set, folder={str(workspace.images)!r})"""
     cells = [nbformat.v4.new_markdown_cell(f"# {TITLE}"), nbformat.v4.new_code_cell(source)]
     metadata = {"kernelspec": KERNEL, "title": TITLE}

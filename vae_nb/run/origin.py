@@ -1,5 +1,6 @@
 """What a saved file was made from. A file of another origin is kept when it would be replaced."""
 
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ from vae_nb.data.config import Config
 from vae_nb.run.model_files import epochs_of_model, load_origin
 from vae_nb.system.errors import FilesError, ModelError
 from vae_nb.system.files import atomic_path
+
+logger = logging.getLogger(__name__)
 
 # Keys that may differ between two configurations of the same training: the images themselves are
 # compared, and how often a checkpoint is saved changes no weight.
@@ -80,7 +83,7 @@ def keep_earlier(path: Path, origin: Origin, epochs: int | None = None) -> Itera
         kept.unlink()
         raise
     kind = "model" if path.stem == "vae" else path.stem
-    print(f"The earlier {kind} is kept as {kept}.")
+    logger.info("The earlier %s is kept as %s.", kind, kept)
 
 
 def _is_longer_training(path: Path, epochs: int | None) -> bool:

@@ -1,5 +1,6 @@
 """Train a model and save it, or load the saved one."""
 
+import logging
 import os
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,8 +22,10 @@ from vae_nb.run.model_files import load_origin, read_model, save_model
 from vae_nb.run.origin import Origin, is_other, keep_earlier
 from vae_nb.run.progress import ProgressFile
 from vae_nb.run.workspace import Workspace
-from vae_nb.system.errors import FilesError, Interrupted, ModelError
+from vae_nb.system.errors import ConfigError, FilesError, Interrupted, ModelError
 from vae_nb.system.signals import hold_signals
+
+logger = logging.getLogger(__name__)
 
 EpochCallback = Callable[[VAE, dict[str, list]], object]
 
@@ -102,7 +105,7 @@ def load_or_train(
     """Load the saved model if it has this configuration; otherwise train one and save it.
 
     The saved model's images must be the same, too, but their folder may have another name. If
-    something differs, it is printed, and the earlier model is kept beside the new one. An
+    something differs, the log names it, and the earlier model is kept beside the new one. An
     interrupted training goes on.
 
     Parameters
@@ -146,6 +149,8 @@ def config_for(
 ) -> Config:
     """Return the configuration of the model in an output folder, unless another one is asked for.
 
+    If the model differs from config.json, the log says in what.
+
     Parameters
     ----------
     output_dir : str or Path
@@ -162,17 +167,31 @@ def config_for(
         If a configuration file or an override is not valid.
     """
     if config_path is None and not overrides:
+        path = Workspace(output_dir).model_path
         with suppress(ModelError):
-            config, _ = load_origin(Workspace(output_dir).model_path)
+            config, _ = load_origin(path)
+            _say_if_not_the_default(config, path)
             return config
     return load_config(config_path or "config.json", overrides)
 
 
+def _say_if_not_the_default(config: Config, path: Path) -> None:
+    """Say in what a model's configuration differs from config.json, if that file can be read."""
+    with suppress(ConfigError):
+        differences = config.differences(load_config("config.json"))
+        if differences:
+            logger.info(
+                "The model %s differs from config.json in %s; its own configuration is used.",
+                path,
+                ", ".join(differences),
+            )
+
+
 def _load_images(config: Config) -> ImageSet:
-    """Load all images of a configuration, and print which files were skipped."""
+    """Load all images of a configuration, and say which files were skipped."""
     images = load_images(config.data)
     for line in skipped_lines(images):
-        print(f"Skipped {line}")
+        logger.warning("Skipped %s", line)
     return images
 
 
@@ -180,19 +199,20 @@ def _saved_run(workspace: Workspace, config: Config, images: ImageSet) -> Traine
     """Load the saved model; if it is not there or not the right one, say why and return None."""
     path = workspace.model_path
     if not os.path.exists(path):  # Path.exists raises an error if the folder may not be read
-        print(f"There is no saved model {path} yet: training one.")
+        logger.info("There is no saved model %s yet: training one.", path)
         return None
     try:
         vae, history, saved_config, saved_fingerprint, metrics = read_model(path)
     except ModelError as error:
-        print(f"{error} Training a new one.")
+        logger.warning("%s Training a new one.", error)
         return None
     origin = Origin(config, images.fingerprint())
     differences = origin.differences(Origin(saved_config, saved_fingerprint))
     if differences:
-        print(f"The saved model differs in {', '.join(differences)}: training a new one.")
+        logger.info("The saved model differs in %s: training a new one.", ", ".join(differences))
         return None
-    print(f"Loaded {path}, trained for {len(history)} of at most {config.training.epochs} epochs.")
+    epochs = config.training.epochs
+    logger.info("Loaded %s, trained for %d of at most %d epochs.", path, len(history), epochs)
     seed = config.training.seed
     train_set, validation_set = images.split(config.data.validation_split, seed)
     if not metrics:

@@ -1,6 +1,7 @@
 """Execute the runs of a sweep on any kind of executor, and write the tables and the report."""
 
 import concurrent.futures
+import logging
 import math
 import os
 import secrets
@@ -35,6 +36,8 @@ from vae_nb.system.files import atomic_path
 from vae_nb.system.locks import folder_lock
 from vae_nb.system.paths import from_project_root
 from vae_nb.system.signals import HeldSignals, hold_signals
+
+logger = logging.getLogger(__name__)
 
 SECONDS_FOR_A_SCHEDULER = 10
 SECONDS_BETWEEN_TABLES = 30
@@ -100,9 +103,9 @@ def dask_executor(address: str) -> Iterator[concurrent.futures.Executor]:
         raise FilesError(f"No Dask scheduler answers at {address!r}: {reason}") from None
     with client:
         workers = client.nthreads()
-        print(f"Dask workers: {len(workers)}, runs at a time: {sum(workers.values())}.", flush=True)
+        logger.info("Dask workers: %d, runs at a time: %d.", len(workers), sum(workers.values()))
         if not workers:
-            print("The sweep waits until a worker joins.", flush=True)
+            logger.warning("The sweep waits until a worker joins.")
         yield client.get_executor()
 
 
@@ -227,7 +230,7 @@ def _check_images(data: DataConfig, seed: int) -> str:
     images = load_images(data)
     images.split(data.validation_split, seed)
     for line in skipped_lines(images):
-        print(f"Skipped {line}")
+        logger.warning("Skipped %s", line)
     return images.fingerprint()
 
 

@@ -28,6 +28,7 @@ from vae_nb.sweeps.identity import code_version, config_hash
 from vae_nb.sweeps.results import write_examples
 from vae_nb.system.errors import FilesError, ModelError, VaeNbError
 from vae_nb.system.files import atomic_path, make_folder
+from vae_nb.system.messages import show_messages
 from vae_nb.system.paths import PROJECT_ROOT
 
 NOTEBOOKS = "04-06,08"  # the default notebooks of a run
@@ -156,6 +157,7 @@ def _main() -> None:
     """Execute the run that standard input describes; write its error, as JSON, to the output."""
     output = os.dup(1)
     os.dup2(2, 1)  # everything else that is printed goes to the log
+    show_messages()
     job: Job = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_the_input, daemon=True).start()
     error = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import platform
 import sys
@@ -20,6 +21,8 @@ from vae_nb.system.files import atomic_path, make_folder
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
+logger = logging.getLogger(__name__)
+
 UNKNOWN_OWNER = {"pid": "unknown", "command": "unknown", "host": "unknown", "since": "unknown"}
 
 
@@ -36,7 +39,7 @@ def folder_lock(folder: str | Path, wait: bool = False) -> Iterator[None]:
     folder : str or Path
         It is made if it is missing. The lock, and a note that says who holds it, are files in it.
     wait : bool
-        Whether to print a message and wait for another process, or to give up at once.
+        Whether to say so and wait for another process, or to give up at once.
 
     Raises
     ------
@@ -83,7 +86,7 @@ def _acquire(lock: BaseFileLock, folder: Path, note: Path, wait: bool) -> None:
             f"{folder} is being written by {who}: wait for it (the option --wait does), end it, or "
             "choose another output folder."
         )
-    print(printable(f"Waiting for {who}, which is writing to {folder}."), flush=True)
+    logger.warning(printable(f"Waiting for {who}, which is writing to {folder}."))
     lock.acquire()
 
 

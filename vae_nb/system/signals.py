@@ -1,7 +1,7 @@
 """Hold back Ctrl-C, a notebook's stop button and SIGTERM until the work can end without loss."""
 
+import logging
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,6 +9,8 @@ from contextvars import ContextVar
 from types import FrameType
 
 from vae_nb.system.errors import Interrupted
+
+logger = logging.getLogger(__name__)
 
 
 class HeldSignals:
@@ -76,7 +78,7 @@ def hold_signals(on_signal: Callable[[], object] | None = None) -> Iterator[Held
         yield held
     except Interrupted as interrupted:
         if held.number == signal.SIGTERM:
-            print(interrupted, file=sys.stderr, flush=True)
+            logger.error(interrupted)
         raise
     finally:
         _held.reset(token)
