@@ -24,8 +24,9 @@ ROOT = Path(__file__).resolve().parents[1]
 # A background job of a script ignores interrupts. Without this, all that it starts would, too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# `make test-long` searches longer. There are no deadlines, so that slow machines pass, too.
-settings.register_profile("default", deadline=None)
+# `make test` tries the same examples every time, `make test-long` more and others. There are no
+# deadlines, so that slow machines pass, too.
+settings.register_profile("default", deadline=None, derandomize=True)
 settings.register_profile("long", deadline=None, max_examples=2000)
 settings.load_profile("default")
 

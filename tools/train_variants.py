@@ -1,4 +1,4 @@
-"""Train every shipped configuration, and write the READMEs' table of the results.
+"""Train every shipped configuration, and write the table of the results.
 
     python tools/train_variants.py                 all of them: about an hour on two cores
     python tools/train_variants.py basic deep      some of them; the other rows stay
@@ -79,6 +79,8 @@ def main(names):
     for name in names or VARIANTS:
         print(name, flush=True)
         run = train_and_save(load_config(*VARIANTS[name]), ROOT / "output" / "variants" / name)
+        if run.metrics["kl"] <= 5 or run.metrics["active_units"] < 8:
+            sys.exit(f"{name} collapsed: {run.metrics['active_units']} active units.")
         rows = json.loads(TABLE.read_text(encoding="utf-8")) if TABLE.exists() else {}
         rows[name] = run.metrics
         rows = {key: rows[key] for key in VARIANTS if key in rows}

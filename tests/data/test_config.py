@@ -19,7 +19,6 @@ from vae_nb.system.errors import ConfigError
 from vae_nb.system.paths import PROJECT_ROOT
 
 sys.path.insert(0, str(PROJECT_ROOT / "tools"))
-import write_configuration
 
 SCHEMA = json.loads((PROJECT_ROOT / "vae_nb" / "config.schema.json").read_text(encoding="utf-8"))
 VALIDATOR = Draft202012Validator(SCHEMA)
@@ -133,14 +132,6 @@ def refusal(folder, text):
 def test_schema_is_a_legal_schema_and_accepts_its_own_defaults():
     Draft202012Validator.check_schema(SCHEMA)
     VALIDATOR.validate(load_config().to_dict())
-
-
-@pytest.mark.parametrize("path", write_configuration.contents(), ids=lambda path: path.name)
-def test_the_files_that_tools_write_configuration_writes_are_current(path):
-    text, expected = path.read_text(encoding="utf-8"), write_configuration.contents()[path]
-    if path.suffix == ".json":
-        text, expected = json.loads(text), json.loads(expected)
-    assert text == expected
 
 
 def test_the_example_in_the_documentation_is_what_it_says(tmp_path):

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from benchmarks import __main__ as everything
-from benchmarks import growth, roofline, training_step
+from benchmarks import roofline, training_step
 from benchmarks.implementations import Problem, VaeNb
 from benchmarks.machine import Rates
 from benchmarks.problem import count_work, seed_config, write_step, write_training
@@ -136,27 +135,6 @@ def test_memory_grows_by_the_images_alone():
     images = rows[1]["picture_mb"] - rows[0]["picture_mb"]
     assert images == pytest.approx(18_000 * 64 * 64 * 3 / 2**20)
     assert grown < 1.1 * images
-
-
-def test_the_committed_tables_are_those_of_the_run():
-    text = (ROOT / "benchmarks" / "results.md").read_text(encoding="utf-8")
-    assert everything.as_markdown(RESULTS) == text
-    implementations = {row["implementation"] for row in RESULTS["rows"]}
-    assert implementations == {"vae_nb", "torch_fused", "torch_compile", "jax_jit"}
-    assert {row["batch"] for row in RESULTS["rows"]} == {2, 16, 128}
-    assert max(row["parameters"] for row in RESULTS["growth"]["parameters"]) > 9e7
-    assert [row["batch"] for row in RESULTS["growth"]["batch"]] == list(growth.BATCHES)
-
-
-@pytest.mark.parametrize("name", ["README.md", "README.es.md"])
-def test_the_readme_quotes_the_run(name):
-    text = (ROOT / name).read_text(encoding="utf-8")
-    table = (ROOT / "benchmarks" / "results.md").read_text(encoding="utf-8")
-    for row in RESULTS["rows"]:
-        start = f"| {row['batch']} | {row['implementation']} |"
-        (line,) = (line for line in table.splitlines() if line.startswith(start))
-        assert line in text
-    assert "](benchmarks/roofline.png)" in text
 
 
 def test_the_roofline_is_drawn():

@@ -1,7 +1,7 @@
 """Read a configuration from a file, complete it with the defaults, and check it.
 
 A key is one field of a class in this file: its name, type, default, bounds and description.
-`tools/write_configuration.py` makes the schema for editors and docs/configuration.md from it.
+`tools/write_docs.py` makes the schema for editors and docs/configuration.md from it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Read the definition of a sweep from a file.
 
 A key is one field of `SweepDefinition`: its name, type, default, bounds and description.
-`tools/write_configuration.py` makes the schema for editors and docs/configuration.md from it.
+`tools/write_docs.py` makes the schema for editors and docs/configuration.md from it.
 """
 
 from __future__ import annotations
