@@ -119,8 +119,11 @@ def tiny_config_path(own_images, tmp_path):
 
 @pytest.fixture
 def pictures(tmp_path):
+    return write_pictures(tmp_path / "pictures")
+
+
+def write_pictures(folder):
     """Write ten images of noise into two folders."""
-    folder = tmp_path / "pictures"
     rng = np.random.default_rng(0)
     for number in range(10):
         label = folder / ("faces" if number % 2 else "things")
@@ -164,25 +167,39 @@ def shared_folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def project_copy(shared_folder):
+def made_once(shared_folder):
+    """Return a function that makes a folder once for all workers of `pytest -n`.
+
+    It takes the folder's name and a function that fills it.
+    """
+
+    def folder_of(name, fill):
+        folder = shared_folder / name
+        with FileLock(shared_folder / f"{name}.lock"):
+            if not folder.exists():
+                part = shared_folder / f"{name}.part"
+                fill(part)
+                part.rename(folder)
+        return folder
+
+    return folder_of
+
+
+@pytest.fixture(scope="session")
+def project_copy(made_once):
     """Copy the project as it was shipped, so that notebooks run in the copy."""
-    copy = shared_folder / "project"
-    with FileLock(shared_folder / "project.lock"):
-        if not copy.exists():
-            part = shared_folder / "project.part"
-            copy_project(part)
-            part.rename(copy)
-    return copy
+    return made_once("project", copy_project)
 
 
 def copy_project(to):
-    """Copy what the notebooks need, with the shipped default configuration."""
+    """Copy what the notebooks need, with the shipped default configuration, but fewer epochs."""
     for folder in ("vae_nb", "notebooks", "configs", "input", "docs"):
         for file in shipped_files(folder):
             (to / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / file, to / file)
     # A user may have edited config.json, so the copy gets the default.
-    shipped = load_config("configs/all_emojis.json", {"data.input_dir": "input/emojis"})
+    values = {"data.input_dir": "input/emojis", "training.epochs": 30}
+    shipped = load_config("configs/all_emojis.json", values)
     (to / "config.json").write_text(json.dumps(shipped.to_dict()), encoding="utf-8")
 
 

@@ -66,7 +66,7 @@ def test_whole_series_on_a_readers_own_gray_images(tiny_config_path, tmp_path):
 @pytest.mark.notebook
 def test_settings_and_a_selection(tiny_config_path, tmp_path):
     result = run_command(
-        *("run", "--config", tiny_config_path, "--output", "results", "--only", "4"),
+        *("run", "--config", tiny_config_path, "--output", "results", "--only", "5"),
         *("--set", "training.epochs=3", "--set", "model.latent_dim=2"),
         cwd=tmp_path,
     )
@@ -80,12 +80,11 @@ def test_settings_and_a_selection(tiny_config_path, tmp_path):
 @pytest.mark.slow(12)
 @pytest.mark.notebook
 def test_a_run_that_diverges_fails_in_one_sentence_and_keeps_the_model(tiny_config_path, tmp_path):
-    arguments = ("run", "--config", tiny_config_path, "--output", "results", "--only", "4")
-    assert run_command(*arguments, cwd=tmp_path).returncode == 0
+    train_and_save(load_config(tiny_config_path), tmp_path / "results", progress=False)
     model = tmp_path / "results" / "models" / "vae.npz"
     saved = model.read_bytes()
     result = run_command(
-        *arguments,
+        *("run", "--config", tiny_config_path, "--output", "results", "--only", "4"),
         *("--set", "training.learning_rate=10", "--set", "training.optimizer.type=sgd"),
         *("--set", "training.gradient_clip_norm=null", "--set", "training.epochs=50"),
         cwd=tmp_path,

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -111,6 +112,7 @@ def compare_outputs(path, project):
     """Run nbval on a notebook of a project; return its report, which is empty if all is well."""
     copy = project / path.relative_to(ROOT)
     command = [sys.executable, "-m", "pytest", "--nbval", copy, "-q", "-p", "no:cacheprovider"]
+    command += [f"--nbval-sanitize-with={Path(__file__).with_name('sanitize.cfg')}"]
     command += ["--nbval-cell-timeout=600", "-c", os.devnull, f"--rootdir={project}"]
     result = subprocess.run(
         command,
@@ -139,7 +141,7 @@ def report_on_04(project_copy):
 
 def with_seconds(path):
     """Mark a notebook with the seconds that nbval takes. 04 is the first, for the later ones."""
-    seconds = 60 if path.name.startswith("04") and path in NOTEBOOKS else 15
+    seconds = 30 if path.name.startswith("04") and path in NOTEBOOKS else 15
     return pytest.param(path, marks=pytest.mark.slow(seconds))
 
 

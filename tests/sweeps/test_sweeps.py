@@ -4,6 +4,7 @@ import csv
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,8 +16,10 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
-from conftest import ROOT, run_command
+from click.testing import CliRunner
+from conftest import ROOT, run_command, write_pictures
 
+from vae_nb import cli
 from vae_nb.data.config import config_keys, load_config
 from vae_nb.run.model_files import load_model
 from vae_nb.run.progress import ProgressFile
@@ -31,6 +34,23 @@ from vae_nb.system.errors import ConfigError, FilesError
 ONLY = "05"  # it trains if there is no model, and takes a few seconds
 TIMES = {"training_seconds", "seconds"}
 DEFINITIONS = sorted((ROOT / "configs" / "sweeps").glob("*.json"))
+SEEDS = ("--seeds", "3", "--threads", "1")
+
+# What every Python process executes when it starts, if its folder is on the PYTHONPATH: a training
+# pauses at each checkpoint while the file PAUSED names its run, until a signal ends it.
+PAUSING = """import os, pathlib, time
+from vae_nb.run.checkpoints import CheckpointWriter
+
+def pausing(self, *arguments, save=CheckpointWriter.__call__):
+    save(self, *arguments)
+    paused = pathlib.Path(os.environ["PAUSED"])
+    while self.path.exists() and self.signals.number is None:
+        if not paused.exists() or self.path.parts[-3] not in paused.read_text().split():
+            break
+        time.sleep(0.01)
+
+CheckpointWriter.__call__ = pausing
+"""
 
 
 def tiny_values(pictures, **training):
@@ -46,20 +66,70 @@ def tiny_values(pictures, **training):
     }
 
 
+def written_config(folder, pictures, **training):
+    path = folder / "tiny.json"
+    path.write_text(json.dumps(tiny_values(pictures, **training)), encoding="utf-8")
+    return path
+
+
 @pytest.fixture
 def config_path(pictures, tmp_path):
-    path = tmp_path / "tiny.json"
-    path.write_text(json.dumps(tiny_values(pictures)), encoding="utf-8")
-    return path
+    return written_config(tmp_path, pictures)
 
 
 @pytest.fixture
-def long_config_path(pictures, tmp_path):
-    """A training that takes a few seconds, with a checkpoint every tenth of a second."""
-    path = tmp_path / "long.json"
-    values = tiny_values(pictures, epochs=4000, checkpoint_seconds=0.1)
-    path.write_text(json.dumps(values), encoding="utf-8")
+def saving_config_path(pictures, tmp_path):
+    """The configuration of a training with a checkpoint after every epoch."""
+    return written_config(tmp_path, pictures, checkpoint_seconds=0)
+
+
+@pytest.fixture
+def paused(tmp_path, monkeypatch):
+    """A file that names the runs whose trainings pause, in all processes that are started."""
+    (tmp_path / "pausing").mkdir()
+    (tmp_path / "pausing" / "sitecustomize.py").write_text(PAUSING, encoding="utf-8")
+    path = tmp_path / "paused"
+    path.write_text("seed=0 seed=1 seed=2", encoding="utf-8")
+    monkeypatch.setenv("PAUSED", str(path))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path / "pausing"), str(ROOT)]))
     return path
+
+
+@pytest.fixture(scope="session")
+def whole_sweep(made_once):
+    """A sweep that nobody interrupts, with two runs at a time."""
+
+    def fill(folder):
+        folder.mkdir()
+        config_path = written_config(folder, write_pictures(folder / "pictures"))
+        result = sweep(config_path, *SEEDS, "--jobs", "2", cwd=folder)
+        assert result.returncode == 0, result.stderr
+
+    return made_once("whole sweep", fill) / "results" / "sweeps" / "tiny"
+
+
+@pytest.fixture(scope="session")
+def complete_sweep(made_once):
+    """A sweep of one run, executed by a pool of processes. Papermill stores its notebook, too."""
+
+    def fill(folder):
+        folder.mkdir()
+        config_path = written_config(folder, write_pictures(folder / "pictures"))
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(1, mp_context=context) as executor:
+            to = str(folder / "store/")
+            outcome = plan_and_run(config_path, folder / "sweep", executor, notebooks_to=to)
+        assert outcome.errors == {}
+        assert outcome.earlier == 0
+        assert outcome.report == folder / "sweep" / "10_compare.ipynb"
+
+    return made_once("complete sweep", fill)
+
+
+@pytest.fixture
+def without_report(monkeypatch):
+    """No report, which takes seconds, is made of the sweeps of this process."""
+    monkeypatch.setattr(engine, "run_report", lambda folder, progress: None)
 
 
 def sweep(*arguments, cwd):
@@ -75,7 +145,7 @@ def started_sweep(*arguments, cwd):
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        env={"PYTHONPATH": str(ROOT)} | os.environ,
     )
 
 
@@ -86,6 +156,16 @@ def wait_until(condition, process):
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
     raise AssertionError("the condition did not come true")
+
+
+def checkpoints_in(folder):
+    return list(folder.glob("*/models/checkpoint.npz"))
+
+
+def assert_same_results(folder, expected):
+    assert rows_of(folder) == rows_of(expected)
+    assert (folder / "curves.csv").read_bytes() == (expected / "curves.csv").read_bytes()
+    assert parameters_of(folder) == parameters_of(expected)
 
 
 def rows_of(folder, leave_out=TIMES):
@@ -287,38 +367,38 @@ def test_a_failed_run_stops_no_other_and_is_run_again(config_path, pictures, tmp
         pictures, learning_rate=10, optimizer={"type": "sgd"}, gradient_clip_norm=None, epochs=200
     )
     (tmp_path / "bad.json").write_text(json.dumps(bad), encoding="utf-8")
-    arguments = ("bad.json", config_path.name, "--seeds", "2", "--name", "mine")
+    more = json.dumps(tiny_values(pictures, epochs=4))
+    (tmp_path / "more.json").write_text(more, encoding="utf-8")
+    arguments = ("bad.json", config_path.name, "more.json", "--name", "mine")
     result = sweep(*arguments, cwd=tmp_path)
     folder = tmp_path / "results" / "sweeps" / "mine"
     assert result.returncode == 1, result.stderr
-    assert "2 of 4 runs are complete." in result.stdout
-    for name in ("config=bad_seed=0", "config=bad_seed=1"):
-        (line,) = [
-            line for line in result.stderr.splitlines() if line.startswith(f"Failed: {name}")
-        ]
-        for part in ("05_reconstruct.ipynb failed in cell [", "TrainingDiverged", "at step"):
-            assert part in line
+    assert "2 of 3 runs are complete." in result.stdout
+    (line,) = [line for line in result.stderr.splitlines() if line.startswith("Failed: ")]
+    assert line.startswith("Failed: config=bad_seed=0: ")
+    for part in ("05_reconstruct.ipynb failed in cell [", "TrainingDiverged", "at step"):
+        assert part in line
     rows = rows_of(folder)
-    assert [row["status"] for row in rows] == ["failed", "failed", "complete", "complete"]
+    assert [row["status"] for row in rows] == ["failed", "complete", "complete"]
     assert "Training diverged" in rows[0]["error"]
     assert rows[0]["error"].endswith(" it is in notebooks/05_reconstruct.unfinished.ipynb.")
     assert str(tmp_path) not in (folder / "results.csv").read_text(encoding="utf-8")
     assert rows[0]["validation.excess"] == ""
-    assert [row["config"] for row in rows] == ["bad", "bad", "tiny", "tiny"]
-    for row in rows[2:]:
+    assert [row["config"] for row in rows] == ["bad", "tiny", "more"]
+    for row in rows[1:]:
         run = folder / row["run"]
         metrics = dict(flat(json.loads((run / "metrics.json").read_text(encoding="utf-8"))))
         assert float(row["validation.excess"]) == metrics["validation.excess"]
         assert row["threads"] == "1" == str(metrics["threads"])
         assert load_config(run / "config.json").training.seed == int(row["training.seed"])
-        assert len(load_model(run / "models" / "vae.npz")[1]) == 3
+        assert len(load_model(run / "models" / "vae.npz")[1]) == metrics["epochs"]
         assert (run / "images" / "reconstruccion.png").exists()
         assert (run / "notebooks" / "05_reconstruct.ipynb").exists()
     results = read_sweep(folder)
     assert results.swept == ["config"]
-    assert set(results.curves) == {"config=tiny_seed=0", "config=tiny_seed=1"}
-    history = load_model(folder / "config=tiny_seed=1" / "models" / "vae.npz")[1]
-    curve = results.curves["config=tiny_seed=1"]
+    assert set(results.curves) == {"config=tiny_seed=0", "config=more_seed=0"}
+    history = load_model(folder / "config=more_seed=0" / "models" / "vae.npz")[1]
+    curve = results.curves["config=more_seed=0"]
     np.testing.assert_allclose(curve["train_kl"], history["train_kl"], rtol=1e-5)
     assert results.examples("config=tiny_seed=0").shape == (2, 12, 8, 8, 3)
     assert results.examples("config=bad_seed=0") is None
@@ -333,88 +413,79 @@ def test_a_failed_run_stops_no_other_and_is_run_again(config_path, pictures, tmp
     before = {name: path.stat().st_mtime_ns for name, path in done.items()}
     result = sweep(*arguments, cwd=tmp_path)
     assert result.returncode == 1
-    assert "2 of 4 runs are complete, 1 of them complete before." in result.stdout
+    assert "2 of 3 runs are complete, 1 of them complete before." in result.stdout
     assert done["config=tiny_seed=0"].stat().st_mtime_ns > before["config=tiny_seed=0"]
-    assert done["config=tiny_seed=1"].stat().st_mtime_ns == before["config=tiny_seed=1"]
+    assert done["config=more_seed=0"].stat().st_mtime_ns == before["config=more_seed=0"]
     assert rows_of(folder) == rows
 
 
-@pytest.mark.slow(20)
-@pytest.mark.notebook
-def test_the_same_bits_with_one_job_and_with_two(config_path, tmp_path):
-    arguments = (config_path, "--grid", "model.latent_dim=2,3", "--seeds", "2", "--threads", "1")
-    for jobs in "12":
-        result = sweep(*arguments, "--jobs", jobs, "--name", f"jobs_{jobs}", cwd=tmp_path)
-        assert result.returncode == 0, result.stderr
-    one, two = (tmp_path / "results" / "sweeps" / f"jobs_{jobs}" for jobs in "12")
-    assert rows_of(one) == rows_of(two)
-    assert len(rows_of(one)) == 4
-    assert (one / "curves.csv").read_bytes() == (two / "curves.csv").read_bytes()
-    assert parameters_of(one) == parameters_of(two)
-    assert len(set(parameters_of(one).values())) == 4
-
-
-@pytest.mark.slow(20)
-@pytest.mark.notebook
-def test_only_replaces_the_notebooks_of_a_definition(config_path, tmp_path):
+def test_only_replaces_the_notebooks_of_a_definition(config_path, tmp_path, monkeypatch):
     definition = {"configs": [str(config_path)], "only": "01"}
     (tmp_path / "mine.json").write_text(json.dumps(definition), encoding="utf-8")
-    result = sweep("mine.json", cwd=tmp_path)  # with --only
-    assert result.returncode == 0, result.stderr
-    folder = tmp_path / "results" / "sweeps" / "mine" / "seed=0" / "notebooks"
-    assert [path.name for path in folder.iterdir()] == ["05_reconstruct.ipynb"]
+    asked_for = []
+
+    def run_sweep(runs, folder, executor, *, only, **options):
+        asked_for.append(only)
+        return engine.SweepOutcome(folder, None, 0, {})
+
+    monkeypatch.setattr(cli, "run_sweep", run_sweep)
+    for only in ((), ("--only", ONLY)):
+        arguments = ["sweep", str(tmp_path / "mine.json"), *only]
+        result = CliRunner().invoke(cli.main, arguments)
+        assert result.exit_code == 0, result.output
+    assert asked_for == ["01", ONLY]
 
 
-@pytest.mark.slow(20)
+@pytest.mark.slow(8)
 @pytest.mark.notebook
-def test_another_configuration_under_a_run_s_name_keeps_the_earlier_model(config_path, tmp_path):
-    for epochs in (3, 4):
-        result = sweep(config_path, "--set", f"training.epochs={epochs}", cwd=tmp_path)
-        assert result.returncode == 0, result.stderr
-    models = tmp_path / "results" / "sweeps" / "tiny" / "seed=0" / "models"
-    assert len(load_model(models / "vae.npz")[1]) == 4
-    assert len(load_model(models / "vae_1.npz")[1]) == 3
-
-
-def killed_in_the_middle(process, folder):
-    """Kill a sweep when a run is complete and the next one has a checkpoint."""
-    wait_until(
-        lambda: list(folder.glob("*/run.json")) and list(folder.glob("*/models/checkpoint.npz")),
-        process,
-    )
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
+def test_another_configuration_under_a_run_s_name_keeps_the_earlier_model(
+    config_path, tmp_path, without_report
+):
+    earlier = load_config(config_path, {"training.epochs": 4})
+    train_and_save(earlier, tmp_path / "sweep" / "seed=0", progress=False)
+    with engine.local_executor(1) as executor:
+        assert plan_and_run(config_path, tmp_path / "sweep", executor).errors == {}
+    models = tmp_path / "sweep" / "seed=0" / "models"
+    assert len(load_model(models / "vae.npz")[1]) == 3
+    assert len(load_model(models / "vae_1.npz")[1]) == 4
 
 
 @pytest.mark.slow(30)
 @pytest.mark.notebook
-def test_a_killed_sweep_finishes_what_was_missing(long_config_path, tmp_path):
-    arguments = (long_config_path, "--seeds", "3", "--jobs", "1")
-    result = sweep(*arguments, "--name", "whole", cwd=tmp_path)
+def test_a_killed_sweep_finishes_what_was_missing(
+    saving_config_path, tmp_path, paused, whole_sweep
+):
+    """It has one run at a time. The bits are those of a sweep with two at a time."""
+    paused.write_text("seed=1", encoding="utf-8")
+    arguments = (saving_config_path, *SEEDS, "--jobs", "1")
+    process = started_sweep(*arguments, cwd=tmp_path)
+    folder = tmp_path / "results" / "sweeps" / "tiny"
+    wait_until((folder / "seed=1" / "models" / "checkpoint.npz").exists, process)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    (done,) = folder.glob("*/run.json")
+    assert done.parent.name == "seed=0"
+    changed = done.stat().st_mtime_ns
+    paused.unlink()
+    result = sweep(*arguments, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    whole, killed = (tmp_path / "results" / "sweeps" / name for name in ("whole", "killed"))
-    killed_in_the_middle(started_sweep(*arguments, "--name", "killed", cwd=tmp_path), killed)
-    done = {path: path.stat().st_mtime_ns for path in killed.glob("*/run.json")}
-    assert 1 <= len(done) < 3
-    result = sweep(*arguments, "--name", "killed", cwd=tmp_path)
-    assert result.returncode == 0, result.stderr
-    assert f"3 of 3 runs are complete, {len(done)} of them complete before." in result.stdout
-    for path, changed in done.items():
-        assert path.stat().st_mtime_ns == changed
-    assert rows_of(killed) == rows_of(whole)
-    assert (killed / "curves.csv").read_bytes() == (whole / "curves.csv").read_bytes()
-    assert parameters_of(killed) == parameters_of(whole)
-    resumed = [json.loads(path.read_text())["resumed_at"] for path in killed.glob("*/metrics.json")]
-    assert any(resumed)  # the run that was killed went on
+    assert "3 of 3 runs are complete, 1 of them complete before." in result.stdout
+    assert done.stat().st_mtime_ns == changed
+    assert_same_results(folder, whole_sweep)
+    assert len(set(parameters_of(folder).values())) == 3
+    metrics = json.loads((folder / "seed=1" / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics["resumed_at"] >= 2  # the run that was killed went on
 
 
 @pytest.mark.slow(10)
 @pytest.mark.notebook
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupted_sweep_leaves_checkpoints(long_config_path, tmp_path, number, code):
-    process = started_sweep(long_config_path, "--seeds", "3", "--jobs", "2", cwd=tmp_path)
-    folder = tmp_path / "results" / "sweeps" / "long"
-    wait_until(lambda: len(list(folder.glob("*/models/checkpoint.npz"))) == 2, process)
+def test_an_interrupted_sweep_leaves_checkpoints(
+    saving_config_path, tmp_path, paused, number, code
+):
+    process = started_sweep(saving_config_path, *SEEDS, "--jobs", "2", cwd=tmp_path)
+    folder = tmp_path / "results" / "sweeps" / "tiny"
+    wait_until(lambda: len(checkpoints_in(folder)) == 2, process)
     if number == signal.SIGINT:  # a terminal sends it to every process of a command
         os.killpg(process.pid, number)
     else:
@@ -423,7 +494,7 @@ def test_an_interrupted_sweep_leaves_checkpoints(long_config_path, tmp_path, num
     assert process.returncode in (code, -number), output
     assert "of 3 runs are left" in output
     assert "Traceback" not in output
-    assert len(list(folder.glob("*/models/checkpoint.npz"))) == 2
+    assert len(checkpoints_in(folder)) == 2
     assert not list(folder.glob("*/run.json"))
 
 
@@ -432,16 +503,19 @@ def plan_and_run(config_path, folder, executor, **options):
     return engine.run_sweep(runs, folder, executor, only=ONLY, progress=False, **options)
 
 
-@pytest.mark.slow(10)
+@pytest.mark.slow(15)
 @pytest.mark.notebook
-def test_any_executor_runs_a_sweep(config_path, tmp_path):
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context) as executor:
-        outcome = plan_and_run(config_path, tmp_path / "sweep", executor)
-    assert outcome.errors == {}
-    assert outcome.earlier == 0
-    assert outcome.report == tmp_path / "sweep" / "10_compare.ipynb"
-    assert [row["status"] for row in read_sweep(tmp_path / "sweep").rows] == ["complete"]
+def test_any_executor_runs_a_sweep(complete_sweep):
+    (row,) = read_sweep(complete_sweep / "sweep").rows
+    assert row["status"] == "complete"
+
+
+@pytest.mark.slow(15)
+@pytest.mark.notebook
+def test_executed_notebooks_are_stored_by_papermill(complete_sweep):
+    stored = complete_sweep / "store" / "seed=0" / "05_reconstruct.ipynb"
+    own = complete_sweep / "sweep" / "seed=0" / "notebooks" / "05_reconstruct.ipynb"
+    assert nbformat.read(stored, as_version=4) == nbformat.read(own, as_version=4)
 
 
 class Elsewhere:
@@ -456,18 +530,17 @@ class Elsewhere:
 
 @pytest.mark.slow(20)
 @pytest.mark.notebook
-def test_results_come_back_if_no_folder_is_shared(config_path, tmp_path):
+def test_results_come_back_if_no_folder_is_shared(
+    config_path, tmp_path, complete_sweep, without_report
+):
     with engine.local_executor(1) as executor:
-        assert plan_and_run(config_path, tmp_path / "shared", executor).errors == {}
-        elsewhere = Elsewhere(executor)
-        assert plan_and_run(config_path, tmp_path / "sent", elsewhere).errors == {}
+        assert plan_and_run(config_path, tmp_path / "sent", Elsewhere(executor)).errors == {}
     shared, sent = (
         {path.relative_to(folder) for path in folder.rglob("*") if path.name != ".lock"}
-        for folder in (tmp_path / "shared", tmp_path / "sent")
+        for folder in (complete_sweep / "sweep" / "seed=0", tmp_path / "sent" / "seed=0")
     )
     assert sent == shared
-    assert rows_of(tmp_path / "sent") == rows_of(tmp_path / "shared")
-    assert parameters_of(tmp_path / "sent") == parameters_of(tmp_path / "shared")
+    assert_same_results(tmp_path / "sent", complete_sweep / "sweep")
 
 
 @pytest.mark.parametrize(
@@ -483,18 +556,6 @@ def test_a_worker_with_other_code_or_images_says_so(config_path, tmp_path, key, 
     assert str(ROOT) in result["error"]
 
 
-@pytest.mark.slow(10)
-@pytest.mark.notebook
-def test_executed_notebooks_are_stored_by_papermill(config_path, tmp_path):
-    with engine.local_executor(1) as executor:
-        to = str(tmp_path / "store/")
-        outcome = plan_and_run(config_path, tmp_path / "sweep", executor, notebooks_to=to)
-    assert outcome.errors == {}
-    stored = nbformat.read(tmp_path / "store" / "seed=0" / "05_reconstruct.ipynb", as_version=4)
-    own = nbformat.read(tmp_path / "sweep" / "seed=0" / "notebooks" / "05_reconstruct.ipynb", 4)
-    assert stored == own
-
-
 def test_an_address_that_papermill_cannot_write_to_fails_before_a_training(config_path, tmp_path):
     with engine.local_executor(1) as executor:
         to = "nonsense://nowhere"
@@ -508,11 +569,11 @@ def test_an_address_that_papermill_cannot_write_to_fails_before_a_training(confi
 
 @pytest.mark.slow(20)
 @pytest.mark.notebook
-def test_two_sweeps_do_not_write_into_one_folder(long_config_path, tmp_path):
-    process = started_sweep(long_config_path, cwd=tmp_path)
-    folder = tmp_path / "results" / "sweeps" / "long"
-    wait_until((folder / ".sweep").exists, process)
-    result = sweep(long_config_path, cwd=tmp_path)
+def test_two_sweeps_do_not_write_into_one_folder(saving_config_path, tmp_path, paused):
+    process = started_sweep(saving_config_path, cwd=tmp_path)
+    folder = tmp_path / "results" / "sweeps" / "tiny"
+    wait_until(lambda: checkpoints_in(folder), process)
+    result = sweep(saving_config_path, cwd=tmp_path)
     assert result.returncode == 2
     assert f"process {process.pid}" in result.stderr
     process.send_signal(signal.SIGTERM)
@@ -531,7 +592,6 @@ def test_two_sweeps_do_not_write_into_one_folder(long_config_path, tmp_path):
         (("--grid", "model.latent_dim=2", "--grid", "model.latent_dim=3"), ["key twice"]),
         (("--jobs", "2", "--scheduler", "tcp://127.0.0.1:9"), ["--jobs", "--scheduler"]),
         ((ROOT / "configs/sweeps/questions.json", "--seeds", "2"), ["defines a sweep"]),
-        (("--scheduler", "tcp://127.0.0.1:9"), ["scheduler", "127.0.0.1:9"]),
         (("--scheduler", "nonsense://x"), ["scheduler", "nonsense://x"]),
     ],
 )
@@ -549,11 +609,20 @@ def test_bad_input_is_one_sentence_and_exit_code_2(arguments, parts, tmp_path, m
 # --- a cluster ---
 
 
+def test_a_scheduler_that_does_not_answer_is_one_sentence(monkeypatch):
+    monkeypatch.setattr(engine, "SECONDS_FOR_A_SCHEDULER", 0.2)
+    with (
+        pytest.raises(FilesError, match=r"No Dask scheduler answers at 'tcp://127\.0\.0\.1:9'"),
+        engine.dask_executor("tcp://127.0.0.1:9"),
+    ):
+        pass
+
+
 @pytest.fixture
 def cluster(tmp_path):
     """A Dask scheduler and two workers, in their own processes: its address and the workers."""
     file = tmp_path / "scheduler.json"
-    common = {"cwd": tmp_path, "env": os.environ | {"PYTHONPATH": str(ROOT)}}
+    common = {"cwd": tmp_path, "env": {"PYTHONPATH": str(ROOT)} | os.environ}
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
     def start(*arguments):
@@ -577,23 +646,21 @@ def cluster(tmp_path):
 @pytest.mark.slow(20)
 @pytest.mark.notebook
 def test_a_cluster_gives_the_same_results_even_if_a_worker_is_killed(
-    long_config_path, tmp_path, cluster
+    saving_config_path, tmp_path, whole_sweep, paused, cluster
 ):
     address, workers = cluster
-    arguments = (long_config_path, "--seeds", "4", "--threads", "1")
-    result = sweep(*arguments, "--name", "processes", cwd=tmp_path)
-    assert result.returncode == 0, result.stderr
-    here, there = (tmp_path / "results" / "sweeps" / name for name in ("processes", "cluster"))
-    process = started_sweep(*arguments, "--scheduler", address, "--name", "cluster", cwd=tmp_path)
-    wait_until(lambda: len(list(there.glob("*/models/checkpoint.npz"))) == 2, process)
+    process = started_sweep(saving_config_path, *SEEDS, "--scheduler", address, cwd=tmp_path)
+    folder = tmp_path / "results" / "sweeps" / "tiny"
+    wait_until(lambda: len(checkpoints_in(folder)) == 2, process)
     workers[0].kill()
+    # Its run, in a process of its own, ends with a checkpoint.
+    wait_until(lambda: len(list(folder.glob("*/.progress.json"))) == 1, process)
+    paused.unlink()
     output, _ = process.communicate(timeout=300)
     assert process.returncode == 0, output
-    assert "4 of 4 runs are complete." in output
-    assert rows_of(there) == rows_of(here)
-    assert (there / "curves.csv").read_bytes() == (here / "curves.csv").read_bytes()
-    assert parameters_of(there) == parameters_of(here)
-    resumed = [json.loads(path.read_text())["resumed_at"] for path in there.glob("*/metrics.json")]
+    assert "3 of 3 runs are complete." in output
+    assert_same_results(folder, whole_sweep)
+    resumed = [json.loads(path.read_text())["resumed_at"] for path in folder.glob("*/metrics.json")]
     assert any(resumed)  # the killed worker's run went on in another worker
 
 
@@ -646,9 +713,10 @@ def test_bad_examples_are_one_sentence(tmp_path):
 
 @pytest.mark.slow(20)
 @pytest.mark.notebook
-def test_a_run_that_another_process_has_completed_is_left_alone(config_path, tmp_path):
-    with engine.local_executor(1) as executor:
-        assert plan_and_run(config_path, tmp_path / "sweep", executor).errors == {}
+def test_a_run_that_another_process_has_completed_is_left_alone(
+    config_path, tmp_path, complete_sweep
+):
+    shutil.copytree(complete_sweep / "sweep", tmp_path / "sweep")
     (run,) = plan.plan_sweep([config_path])
     job = engine.make_jobs([run], tmp_path / "sweep", ONLY, 1, None)[run.name]
     (tmp_path / "sweep" / ".sweep").write_text(job["token"])
@@ -739,7 +807,7 @@ def test_the_runs_at_work_are_named_with_their_epochs(config_path, tmp_path):
     assert sweep._at_work() == "At work: latent_dim=2_seed=0, epoch 12/60; latent_dim=3_seed=0"
 
 
-def test_a_sweep_shows_the_runs_at_work(config_path, tmp_path, monkeypatch, capfd):
+def test_a_sweep_shows_the_runs_at_work(config_path, tmp_path, without_report, monkeypatch, capfd):
     monkeypatch.setattr(engine, "seconds_between_shows", lambda: 0)
     runs = plan.plan_sweep([config_path])
     with engine.local_executor(1) as executor:
