@@ -101,6 +101,14 @@ def _absolute_callback(
     return None if value is None else _absolute(value)
 
 
+def _overrides(
+    context: click.Context, parameter: click.Parameter, settings: tuple[str, ...]
+) -> dict[str, Any]:
+    """Read what --set is given."""
+    with _one_sentence():
+        return dict(parse_override(setting) for setting in settings)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="emoji-vae-notebooks")
 def main() -> None:
@@ -119,8 +127,9 @@ _output_option = click.option(
 )
 _set_option = click.option(
     "--set",
-    "settings",
+    "overrides",
     multiple=True,
+    callback=_overrides,
     metavar="KEY=VALUE",
     help="Override one key, for example model.latent_dim=8. May be repeated.",
 )
@@ -139,7 +148,7 @@ def _run_options(command: Callable[..., None]) -> Callable[..., None]:
 def run(
     config_path: Path | None,
     output_dir: Path | None,
-    settings: tuple[str, ...],
+    overrides: dict[str, Any],
     only: str | None,
     resume: bool,
     wait: bool,
@@ -147,7 +156,6 @@ def run(
     """Execute the notebooks, and list the figures that they made."""
     config_path = config_path or Path("config.json")
     with _one_sentence():
-        overrides = dict(parse_override(setting) for setting in settings)
         config = load_config(config_path, overrides)
         workspace = Workspace(output_dir or "output")
         # What can be wrong shows up now, rather than in a notebook.
@@ -276,7 +284,7 @@ def sweep(
     files: tuple[str, ...],
     grids: tuple[str, ...],
     seeds: int | None,
-    settings: tuple[str, ...],
+    overrides: dict[str, Any],
     output_dir: Path | None,
     name: str | None,
     only: str | None,
@@ -301,7 +309,7 @@ def sweep(
             notebooks_to = str(_absolute(notebooks_to))
         if jobs and scheduler:
             raise ConfigError("--jobs is for this machine; with --scheduler its workers decide.")
-        overrides = definition["set"] | dict(parse_override(setting) for setting in settings)
+        overrides = definition["set"] | overrides
         runs = plan_sweep(
             definition["configs"], definition["grids"], definition["seeds"], overrides
         )
@@ -424,7 +432,7 @@ def _options_of_root(jupyter_options: tuple[str, ...]) -> list[str]:
 def app(
     config_path: Path | None,
     output_dir: Path | None,
-    settings: tuple[str, ...],
+    overrides: dict[str, Any],
     voila_options: tuple[str, ...],
 ) -> None:
     """Serve nothing but the latent explorer, with Voilà, to this computer's browser.
@@ -440,7 +448,6 @@ def app(
             raise FilesError(
                 "Voilà is not installed; `make app` installs it, or: pip install -e '.[app]'"
             ) from None
-        overrides = dict(parse_override(setting) for setting in settings)
         if overrides and config_path is None:
             config_path = Path("config.json")
         config = config_for(output_dir, config_path, overrides)

@@ -761,7 +761,7 @@ def test_an_override_of_the_command_line(text, expected):
     assert parse_override(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "=", "=3", "  =3", "training.epochs"])
+@pytest.mark.parametrize("text", ["", "=", "=3", "  =3", "epochs"])
 def test_an_override_without_a_key_or_a_value_is_refused(text):
     with pytest.raises(ConfigError, match="is not an override; allowed is key=value") as caught:
         parse_override(text)
@@ -772,6 +772,7 @@ def test_an_override_without_a_key_or_a_value_is_refused(text):
     ("text", "meant"),
     [
         ("training.epochs 50", "training.epochs=50"),
+        ("training.epochs", "training.epochs=VALUE"),
         ("data.input_dir  my faces ", "data.input_dir=my faces"),
     ],
 )

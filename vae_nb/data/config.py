@@ -336,9 +336,9 @@ def parse_override(text: str) -> tuple[str, Any]:
     key = key.strip()
     if not equals or not key:
         hint = "allowed is key=value."
-        words = text.split(maxsplit=1)
-        if len(words) == 2 and words[0] in keys(Config):
-            hint = f"did you mean {words[0]}={words[1].strip()}?"
+        name, _, written = text.strip().partition(" ")
+        if name in keys(Config):
+            hint = f"did you mean {name}={written.strip() or 'VALUE'}?"
         raise ConfigError(f"{shown(text)} is not an override; {hint}")
     try:
         return key, parse_json(value)
