@@ -336,7 +336,7 @@ def test_a_second_run_is_refused_and_one_with_wait_waits(series, tmp_path):
     assert second.returncode == 2
     assert f"is being written by process {first.pid} (vae-nb run --config " in err
     waiting = series("--wait")
-    lines = iter(waiting.stdout.readline, "")
+    lines = iter(waiting.stderr.readline, "")
     assert any(f"Waiting for process {first.pid} (vae-nb run --config " in line for line in lines)
     first.send_signal(signal.SIGINT)
     first.communicate(timeout=120)
