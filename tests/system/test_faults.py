@@ -158,9 +158,10 @@ def test_a_fault_at_any_operation_of_a_whole_training(pictures, output):
 FULL = """import sys
 from pathlib import Path
 import numpy as np
-from vae_nb import VaeNbError, load_config, load_model
+from vae_nb import VaeNbError, load_config, load_model, show_messages
 from vae_nb.run.trained_run import train_and_save
 
+show_messages()
 config = load_config(sys.argv[1], {"training.epochs": 1, "training.seed": 5})
 try:
     train_and_save(config, sys.argv[2], progress=False)
