@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("default", deadline=None, derandomize=True)
 settings.register_profile("long", deadline=None, max_examples=2000)
 settings.load_profile("default")
+
+# Decoded images are kept for this run of the tests only; its processes inherit the variable.
+os.environ.setdefault("VAE_NB_CACHE", tempfile.mkdtemp(prefix="vae_nb_cache_"))
 
 # The workers of `pytest -n` share the cores, and so do the processes that their tests start.
 WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
@@ -60,6 +64,11 @@ def messages():
     logger = logging.getLogger("vae_nb")
     logger.handlers, logger.propagate = [], True
     logger.setLevel(logging.NOTSET)
+
+
+def pytest_unconfigure():
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        shutil.rmtree(os.environ["VAE_NB_CACHE"], ignore_errors=True)
 
 
 def pytest_collection_modifyitems(items):

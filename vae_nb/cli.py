@@ -16,6 +16,7 @@ from types import FrameType
 from typing import Any
 
 import click
+from tqdm import tqdm
 
 from vae_nb.core.model import count_parameters
 from vae_nb.data.config import Config, load_config, parse_override
@@ -34,6 +35,7 @@ from vae_nb.sweeps.engine import SweepOutcome, dask_executor, local_executor, ru
 from vae_nb.sweeps.plan import MAX_NAME_LENGTH, parse_grid, plan_sweep
 from vae_nb.sweeps.results import flat
 from vae_nb.sweeps.worker import NOTEBOOKS
+from vae_nb.system.cores import core_count
 from vae_nb.system.errors import (
     ConfigError,
     FilesError,
@@ -143,6 +145,7 @@ def _run_options(command: Callable[..., None]) -> Callable[..., None]:
 @main.command()
 @_run_options
 @click.option("--only", metavar="NUMBERS", help="Run some notebooks, for example 04-06.")
+@click.option("--jobs", type=click.IntRange(1), help="Notebooks at a time.  [default: all cores]")
 @click.option("--resume", is_flag=True, help="Go on with a training that was interrupted.")
 @click.option("--wait", is_flag=True, help="Wait for another run into the same folder.")
 def run(
@@ -150,6 +153,7 @@ def run(
     output_dir: Path | None,
     overrides: dict[str, Any],
     only: str | None,
+    jobs: int | None,
     resume: bool,
     wait: bool,
 ) -> None:
@@ -179,9 +183,11 @@ def run(
             workspace.folder,
             overrides,
             only,
+            jobs=jobs or core_count(),
             resume=resume,
             wait=wait,
-            on_notebook=lambda name, seconds: click.echo(f"{name:<28} {seconds:6.1f} s"),
+            # It moves the bars of other notebooks out of the way.
+            on_notebook=lambda name, seconds: tqdm.write(f"{name:<28} {seconds:6.1f} s"),
         )
         times = _result_times(workspace)
         made = [path for path in sorted(times) if times[path] != times_before.get(path)]

@@ -8,7 +8,7 @@ import pytest
 from conftest import tiny_config
 
 from vae_nb.run import progress
-from vae_nb.run.progress import NotebookBar, TrainingProgress, notebook_bar, read_progress
+from vae_nb.run.progress import BarLines, NotebookBar, TrainingProgress, notebook_bar, read_progress
 from vae_nb.run.trained_run import train_and_save
 from vae_nb.run.workspace import Workspace
 
@@ -86,7 +86,7 @@ def test_what_is_no_progress_is_ignored(tmp_path, text):
 def test_a_training_is_shown_below_its_notebook(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "stderr", Terminal())
     path = tmp_path / "progress.json"
-    bar = NotebookBar("04_train", 61, path)
+    bar = NotebookBar("04_train", 61, path, BarLines(0, 1))
     bar.cell = 41
     bar.show()
     assert "Training" not in sys.stderr.getvalue()
@@ -109,7 +109,7 @@ def test_a_training_is_shown_below_its_notebook(tmp_path, monkeypatch):
 def test_the_clock_ticks_while_no_cell_ends(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "stderr", Terminal())
     monkeypatch.setattr(progress, "SECONDS_BETWEEN_SHOWS", 0.01)
-    with notebook_bar("04_train", 61, tmp_path / "progress.json") as bar:
+    with notebook_bar("04_train", 61, tmp_path / "progress.json", BarLines(0, 1)) as bar:
         for _ in range(1000):
             if "[00:01]" in sys.stderr.getvalue():
                 break

@@ -9,6 +9,7 @@ import pytest
 from vae_nb.data.config import parse_override
 from vae_nb.run import series
 from vae_nb.run.continuing import continuing_command, numbers_text
+from vae_nb.run.notebook_runner import NotebookFailed
 from vae_nb.run.working_copy import refresh_working_copy
 from vae_nb.system.errors import FilesError, Interrupted
 
@@ -65,13 +66,66 @@ def test_notebooks_are_told_not_to_show_a_training(notebooks, tmp_path, caplog):
     assert "unknown parameter" not in caplog.text
 
 
+MEET = """import pathlib, time
+folder = pathlib.Path(output_dir)
+(folder / {mine!r}).touch()
+while not (folder / {other!r}).exists():
+    time.sleep(0.01)"""
+
+
+def test_several_notebooks_run_at_a_time(notebooks, tmp_path):
+    """Each of two waits for the other, so that one alone would never end."""
+    notebooks("01_first", MEET.format(mine="a", other="b"))
+    notebooks("02_second", MEET.format(mine="b", other="a"))
+    assert [path.stem for path in run(tmp_path, jobs=2)] == ["01_first", "02_second"]
+
+
+def test_what_loads_the_model_waits_for_what_trains_it(notebooks, tmp_path):
+    model = "model = pathlib.Path(output_dir, 'model')"
+    notebooks("01_first", "1")
+    notebooks("04_train", f"import pathlib\n{model}\nmodel.touch()  # train_and_save")
+    for number in "56":
+        notebooks(
+            f"0{number}_load", f"import pathlib\n{model}\nassert model.exists()  # load_or_train("
+        )
+    seen = []
+    executed = run(tmp_path, jobs=4, on_notebook=lambda name, seconds: seen.append(name))
+    assert [path.stem for path in executed] == ["01_first", "04_train", "05_load", "06_load"]
+    assert sorted(seen) == sorted(path.stem for path in executed)
+    (tmp_path / "output" / "model").unlink()
+    with pytest.raises(NotebookFailed, match=r"05_load\.ipynb failed"):
+        run(tmp_path, only="5-6", jobs=2)  # the first of them would train
+    assert not (tmp_path / "output" / "notebooks" / "06_load.unfinished.ipynb").exists()
+
+
+def test_the_first_failure_is_named_and_the_others_are_stopped(notebooks, tmp_path):
+    notebooks("01_first", MEET.format(mine="a", other="b"), "raise ValueError('no luck')")
+    notebooks("02_second", MEET.format(mine="b", other="a"), "time.sleep(600)")
+    notebooks("03_third", "1")
+    with pytest.raises(NotebookFailed, match=r"01_first\.ipynb failed .* no luck"):
+        run(tmp_path, jobs=2)
+    folder = tmp_path / "output" / "notebooks"
+    assert (folder / "02_second.unfinished.ipynb").exists()
+    assert not (folder / "03_third.unfinished.ipynb").exists()
+
+
+def test_kernels_share_the_cores(notebooks, tmp_path, monkeypatch):
+    monkeypatch.setattr(series, "core_count", lambda: 6)
+    monkeypatch.setenv("OMP_NUM_THREADS", "5")
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    code = "import os\nassert os.environ['OPENBLAS_NUM_THREADS'] == '3'"
+    notebooks("01_first", code)
+    notebooks("02_second", "import os\nassert os.environ['OMP_NUM_THREADS'] == '5'")
+    run(tmp_path, jobs=2)
+
+
 def test_failing_cell_ends_the_run_and_keeps_the_earlier_result(notebooks, tmp_path):
     notebooks("01_first", "1 + 1")
     run(tmp_path)
     earlier = (tmp_path / "output" / "notebooks" / "01_first.ipynb").read_bytes()
     notebooks("01_first", "raise ValueError('no luck')")
     notebooks("02_second", "1 + 1")
-    with pytest.raises(series.NotebookFailed) as caught:
+    with pytest.raises(NotebookFailed) as caught:
         run(tmp_path)
     for part in ("01_first.ipynb", "cell [3]", "ValueError: no luck", "01_first.unfinished.ipynb"):
         assert part in str(caught.value)
@@ -83,13 +137,13 @@ def test_failing_cell_ends_the_run_and_keeps_the_earlier_result(notebooks, tmp_p
 
 def test_killed_kernel_is_reported_as_that(notebooks, tmp_path):
     notebooks("01_first", "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
-    with pytest.raises(series.NotebookFailed, match=r"01_first\.ipynb failed: its kernel was"):
+    with pytest.raises(NotebookFailed, match=r"01_first\.ipynb failed: its kernel was"):
         run(tmp_path)
 
 
 def test_a_cell_that_exits_is_a_failure(notebooks, tmp_path):
     notebooks("01_first", "import sys\nsys.exit(0)", "1 + 1")
-    with pytest.raises(series.NotebookFailed, match=r"01_first\.ipynb ended before its last cell"):
+    with pytest.raises(NotebookFailed, match=r"01_first\.ipynb ended before its last cell"):
         run(tmp_path)
 
 
@@ -197,7 +251,7 @@ def test_a_bar_over_the_cells_and_the_epochs_of_a_kernels_training(notebooks, tm
 path = pathlib.Path(output_dir) / ".progress.json"
 path.write_text(json.dumps({"epoch": 5, "epochs": 9, "losses": "loss 1, held-out 2 nats"}))
 time.sleep(1)
-path.unlink()"""
+path.unlink()  # train_and_save does"""
     notebooks("04_train", code)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("vae_nb.run.progress.SECONDS_BETWEEN_SHOWS_IN_A_LOG", 0.1)
@@ -238,6 +292,18 @@ def test_an_interruption_says_how_to_continue(notebooks, tmp_path, monkeypatch):
     ]
 
 
+def test_all_running_notebooks_are_interrupted(notebooks, tmp_path, monkeypatch):
+    notebooks("01_first", MEET.format(mine="a", other="b"), SEND)
+    notebooks("02_second", MEET.format(mine="b", other="a"), "time.sleep(600)")
+    notebooks("03_third", "1")
+    *ended, command = interrupted(tmp_path, monkeypatch, jobs=2)
+    assert sorted(ended) == [
+        "Interrupted: 01_first.ipynb ended in its cell [4].",
+        "Interrupted: 02_second.ipynb ended in its cell [4].",
+    ]
+    assert "--only" not in command  # none has ended
+
+
 def test_an_interrupted_training_is_continued_with_resume(notebooks, tmp_path, monkeypatch):
     stop = f"""from vae_nb import Interrupted, Workspace
 workspace = Workspace(output_dir)
@@ -276,7 +342,7 @@ def test_the_numbers_in_the_command(tmp_path):
 
 def test_an_error_without_words_has_no_colon(notebooks, tmp_path):
     notebooks("01_first", "raise ValueError")
-    with pytest.raises(series.NotebookFailed, match=r"in cell \[3\]: ValueError As far as it ran"):
+    with pytest.raises(NotebookFailed, match=r"in cell \[3\]: ValueError As far as it ran"):
         run(tmp_path)
 
 

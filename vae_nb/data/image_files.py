@@ -1,21 +1,23 @@
 """Read the image files of one or more folders into an `ImageSet`."""
 
 import contextlib
+import hashlib
 import os
 import re
 import stat
 import struct
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 from vae_nb.data.config import DataConfig
+from vae_nb.data.image_cache import read_entry, write_entry
 from vae_nb.data.image_set import ImageSet
 from vae_nb.system.errors import ImagesError, printable
 from vae_nb.system.paths import from_project_root
@@ -28,6 +30,10 @@ FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 DAMAGED = "the file is damaged or ends early"
 # The reasons that Pillow gives as a number only.
 DECODER_ERRORS = ImageFile.ERRORS | {-2: DAMAGED}
+
+# The code that decides what an image looks like: a cache of images that were decoded by other code
+# is not used.
+CODE = Path(__file__).read_text(encoding="utf-8")
 
 REASONS_IN_ERROR = 3
 REASONS_IN_LIST = 20
@@ -50,8 +56,20 @@ STRIP_OFFSETS, TILE_WIDTH, TILE_LENGTH, TILE_OFFSETS = 273, 322, 323, 324
 BYTE, ASCII, UNDEFINED = 1, 2, 7
 
 
-def load_images(data_config: DataConfig) -> ImageSet:
+class FoundFile(NamedTuple):
+    """A file to load, and what tells whether it is still the same."""
+
+    path: str
+    label: str
+    size: int  # bytes
+    changed: int  # nanoseconds since 1970
+
+
+def load_images(data_config: DataConfig, *, verify: bool = False) -> ImageSet:
     """Load every image of one or more folders.
+
+    The decoded images are kept in a cache, and are loaded from there while the paths, sizes and
+    modification times of the files stay the same.
 
     The folders are searched recursively, and the files are taken in the order of their paths.
     Hidden files and files without an image extension are ignored. A file that two folders share is
@@ -65,6 +83,8 @@ def load_images(data_config: DataConfig) -> ImageSet:
     data_config : DataConfig
         Three values are used: `input_dir`, a tuple of folders (relative ones start at the
         project's root), `input_size` (height, width), and `channels` (3 for RGB, 1 for gray).
+    verify : bool
+        Whether to decode all files again, whatever is in the cache.
 
     Returns
     -------
@@ -74,34 +94,70 @@ def load_images(data_config: DataConfig) -> ImageSet:
     Raises
     ------
     ImagesError
-        If a folder is missing or is not a folder, if no image could be loaded, or if the images
-        do not fit into memory.
+        If a folder is missing or is not a folder, if no image could be loaded, or if no cache can
+        be written and the images do not fit into memory.
     """
     folders = [_existing_folder(name) for name in data_config.input_dir]
     files, skipped = _find_files(folders)
-    height, width = data_config.input_size
-    channels = data_config.channels
+    image_shape = (*data_config.input_size, data_config.channels)
+    key = _cache_key(files, skipped, image_shape)
+    images = None if verify else read_entry(key)
+    if images is None:
+        unread = list(skipped)
+        images = write_entry(key, image_shape, _decoded(files, image_shape, unread), unread)
+    if images is None:
+        images = _load_into_memory(files, image_shape, skipped)
+    if images is None:
+        raise ImagesError(_nothing_loaded(folders, skipped))
+    return images
+
+
+def _decoded(
+    files: Sequence[FoundFile], image_shape: tuple[int, ...], skipped: list[tuple[str, str]]
+) -> Iterator[tuple[NDArray[np.uint8], str, str]]:
+    """Yield the pixels, name and label of each image that can be read. Append to `skipped`."""
+    for file in files:
+        try:
+            pixels = _load_image(file.path, *image_shape)
+        # Pillow's decoders raise many kinds of exceptions when a file is damaged.
+        except Exception as error:
+            skipped.append((printable(file.path), _reason(error)))
+        else:
+            name, _ = os.path.splitext(os.path.basename(file.path))
+            yield pixels, printable(name), printable(file.label)
+
+
+def _load_into_memory(
+    files: Sequence[FoundFile], image_shape: tuple[int, ...], skipped: list[tuple[str, str]]
+) -> ImageSet | None:
+    """Load images where no cache can be written; None if there is no image. Append to `skipped`."""
     try:
-        pixels = np.empty((len(files), height, width, channels), np.uint8)
+        pixels = np.empty((len(files), *image_shape), np.uint8)
     except (MemoryError, ValueError):
+        height, width, channels = image_shape
         raise ImagesError(
             f"{len(files):,} images of {height}×{width} pixels with {channels} channels "
             "do not fit into this machine's memory."
         ) from None
     names: list[str] = []
     labels: list[str] = []
-    for path, label in files:
-        try:
-            pixels[len(names)] = _load_image(path, height, width, channels)
-        # Pillow's decoders raise many kinds of exceptions when a file is damaged.
-        except Exception as error:
-            skipped.append((printable(path), _reason(error)))
-        else:
-            names.append(printable(path.stem))
-            labels.append(printable(label))
+    for image, name, label in _decoded(files, image_shape, skipped):
+        pixels[len(names)] = image
+        names.append(name)
+        labels.append(label)
     if not names:
-        raise ImagesError(_nothing_loaded(folders, skipped))
+        return None
     return ImageSet(pixels[: len(names)], tuple(names), tuple(labels), tuple(skipped))
+
+
+def _cache_key(
+    files: Sequence[FoundFile], skipped: Sequence[tuple[str, str]], image_shape: tuple[int, ...]
+) -> str:
+    """Return a hash of everything that decides which images are loaded."""
+    digest = hashlib.sha256(repr((CODE, Image.__version__, image_shape, skipped)).encode())
+    for file in files:
+        digest.update(repr(file).encode())
+    return digest.hexdigest()
 
 
 def skipped_lines(images: ImageSet) -> list[str]:
@@ -125,29 +181,34 @@ def _existing_folder(name: str) -> Path:
     )
 
 
-def _find_files(folders: list[Path]) -> tuple[list[tuple[Path, str]], list[tuple[str, str]]]:
-    """Find (path, label) of each file to load, and (path, reason) of what is skipped."""
+def _find_files(folders: list[Path]) -> tuple[list[FoundFile], list[tuple[str, str]]]:
+    """Find the files to load, and (path, reason) of what is skipped."""
     # By real path: a file that two folders share is loaded once.
-    files: dict[str, tuple[Path, str]] = {}
+    files: dict[str, FoundFile] = {}
     skipped: list[tuple[str, str]] = []
     roots = tuple(os.path.join(os.path.realpath(folder), "") for folder in folders)
     for folder in folders:
-        for path in _image_paths(folder, skipped):
-            real_path = os.path.realpath(path)
+        for path, real_path, label in _image_paths(folder, skipped):
             if not real_path.startswith(roots):
                 skipped.append((printable(path), "it is a link that leads out of the folder"))
             elif real_path not in files:
-                files[real_path] = (path, _label(path, folder))
+                size, changed = _size_and_time(real_path)
+                files[real_path] = FoundFile(path, label, size, changed)
     return list(files.values()), skipped
 
 
-def _image_paths(folder: Path, skipped: list[tuple[str, str]]) -> list[Path]:
-    """List the files in a folder that have an image extension, sorted. Appends to `skipped`."""
+def _image_paths(folder: Path, skipped: list[tuple[str, str]]) -> list[tuple[str, str, str]]:
+    """List (path, real path, label) of the files with an image extension. Append to `skipped`.
+
+    They are sorted by path. The label is the folder of an image relative to the input folder, or
+    the input folder's own name.
+    """
 
     def skip_unreadable_folder(error: OSError) -> None:
         skipped.append((printable(error.filename), _reason(error)))
 
     paths = []
+    own_name = folder.resolve().name
     for parent, folder_names, file_names in os.walk(folder, onerror=skip_unreadable_folder):
         # os.walk goes into the folders that stay in this list, in this order.
         folder_names[:] = sorted(name for name in folder_names if not name.startswith("."))
@@ -156,18 +217,27 @@ def _image_paths(folder: Path, skipped: list[tuple[str, str]]) -> list[Path]:
             if os.path.islink(path):
                 reason = "it is a link to a folder, which is not followed"
                 skipped.append((printable(path), reason))
+        label = "/".join(Path(parent).relative_to(folder).parts) or own_name
+        real_parent = os.path.realpath(parent)
         for name in file_names:
             if name.lower().endswith(SUFFIXES) and not name.startswith("."):
-                paths.append(Path(parent, name))
-    return sorted(paths, key=Path.as_posix)
+                path = os.path.join(parent, name)
+                is_link = os.path.islink(path)
+                real_path = os.path.realpath(path) if is_link else os.path.join(real_parent, name)
+                paths.append((path, real_path, label))
+    return sorted(paths, key=lambda found: found[0].replace(os.sep, "/"))
 
 
-def _label(path: Path, folder: Path) -> str:
-    """Return the folder of an image relative to the input folder, or the input folder's name."""
-    return "/".join(path.relative_to(folder).parent.parts) or folder.resolve().name
+def _size_and_time(path: str) -> tuple[int, int]:
+    """Return a file's size in bytes and when it was changed; (0, 0) if it cannot be looked at."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return 0, 0
+    return status.st_size, status.st_mtime_ns
 
 
-def _load_image(path: Path, height: int, width: int, channels: int) -> NDArray[np.uint8]:
+def _load_image(path: str, height: int, width: int, channels: int) -> NDArray[np.uint8]:
     """Load the image of a file, with shape (height, width, channels)."""
     status = os.stat(path)
     if not stat.S_ISREG(status.st_mode):  # opening a named pipe would wait forever

@@ -27,6 +27,8 @@ class ImageSet:
         selected from, so it costs no memory.
     names, labels, skipped
         See the attributes.
+    known_fingerprint : str or None
+        The fingerprint, if it was computed before; a large set's takes seconds.
     rows : ndarray of int, shape (n,), or None
         Which of the stored images belong to this set; None means all of them.
 
@@ -48,6 +50,7 @@ class ImageSet:
     labels: tuple[str, ...]
     skipped: tuple[tuple[str, str], ...] = ()
     rows: NDArray[np.int_] | None = None
+    known_fingerprint: str | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -90,6 +93,8 @@ class ImageSet:
         str
             SHA-256 in hexadecimal.
         """
+        if self.known_fingerprint is not None:
+            return self.known_fingerprint
         pixels = np.ascontiguousarray(self.pixels)
         digest = hashlib.sha256(repr((pixels.shape, self.names, self.labels)).encode())
         digest.update(pixels.data)

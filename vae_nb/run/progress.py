@@ -98,6 +98,13 @@ def seconds_between_shows() -> float:
     return SECONDS_BETWEEN_SHOWS if sys.stderr.isatty() else SECONDS_BETWEEN_SHOWS_IN_A_LOG
 
 
+class BarLines(NamedTuple):
+    """In which lines bars are, counted from the cursor down: of the cells, and of a training."""
+
+    cells: int
+    training: int | None  # None: the notebook does not train
+
+
 class NotebookBar:
     """A bar over the cells of a notebook, and below it one over the epochs of its training.
 
@@ -107,19 +114,24 @@ class NotebookBar:
         How many cells are complete.
     """
 
-    def __init__(self, name: str, cells: int, progress_path: Path) -> None:
+    def __init__(self, name: str, cells: int, progress_path: Path, lines: BarLines) -> None:
         from tqdm.auto import tqdm
 
         self.cell = 0
         self._progress_path = progress_path
         self._make_bar = tqdm
-        self._cells = tqdm(desc=name, total=cells, leave=False, bar_format=CELLS_FORMAT)
+        self._training_line = lines.training
+        self._cells = tqdm(
+            desc=name, total=cells, position=lines.cells, leave=False, bar_format=CELLS_FORMAT
+        )
         self._epochs: Any = None  # the bar of a training, while there is one
 
     def show(self) -> None:
         """Bring the bars up to date."""
         self._cells.n = self.cell
         self._cells.refresh()
+        if self._training_line is None:
+            return
         progress = read_progress(self._progress_path)
         if progress is None:
             self._close_epochs()
@@ -129,7 +141,7 @@ class NotebookBar:
                 desc="Training",
                 total=progress.epochs,
                 initial=progress.epoch,
-                position=1,
+                position=self._training_line,
                 leave=False,
                 bar_format=EPOCHS_FORMAT,
             )
@@ -148,7 +160,9 @@ class NotebookBar:
 
 
 @contextmanager
-def notebook_bar(name: str, cells: int, progress_path: Path) -> Iterator[NotebookBar]:
+def notebook_bar(
+    name: str, cells: int, progress_path: Path, lines: BarLines
+) -> Iterator[NotebookBar]:
     """Within this context, a `NotebookBar` is shown, and a thread keeps it up to date.
 
     Parameters
@@ -159,8 +173,10 @@ def notebook_bar(name: str, cells: int, progress_path: Path) -> Iterator[Noteboo
         How many it has.
     progress_path : Path
         The file of `ProgressFile`.
+    lines : BarLines
+        Where they are shown.
     """
-    bar = NotebookBar(name, cells, progress_path)
+    bar = NotebookBar(name, cells, progress_path, lines)
     ended = threading.Event()
 
     def keep_up_to_date() -> None:

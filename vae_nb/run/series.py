@@ -1,33 +1,29 @@
-"""The series of notebooks, executed in order by papermill."""
+"""The series of notebooks, executed by papermill, several at a time."""
 
-import json
+import concurrent.futures
 import os
 import re
-import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from vae_nb.run.continuing import continuing_command, numbers_text
-from vae_nb.run.progress import NotebookBar, notebook_bar
+from vae_nb.run.notebook_runner import NotebookRunner
+from vae_nb.run.progress import BarLines
 from vae_nb.run.workspace import Workspace
+from vae_nb.system.cores import THREAD_VARIABLES, core_count
 from vae_nb.system.errors import FilesError, Interrupted, VaeNbError
-from vae_nb.system.files import make_folder, replace
+from vae_nb.system.files import make_folder
 from vae_nb.system.paths import PROJECT_ROOT, from_project_root
 from vae_nb.system.signals import HeldSignals, hold_signals
 
 NOTEBOOKS_FOLDER = PROJECT_ROOT / "notebooks"
 REPORT = "10"  # the number of the notebook that compares the runs of a sweep
-# What papermill calls the error of an interrupted cell; the second one if the first did not arrive.
-NAMES_OF_AN_INTERRUPT = ("KeyboardInterrupt", "CellExecutionError")
-
-
-class NotebookFailed(VaeNbError):
-    """A notebook of the series did not run to its end."""
+# A notebook's code contains the first one if it loads the model, or trains one if there is none;
+# and the second one if it trains the model in any case.
+LOADS_THE_MODEL = "load_or_train("
+TRAINS_THE_MODEL = "train_and_save"
 
 
 def series_notebooks(only: str | None = None) -> list[Path]:
@@ -75,6 +71,7 @@ def run_series(
     overrides: dict[str, Any] | None = None,
     only: str | None = None,
     *,
+    jobs: int = 1,
     resume: bool = False,
     wait: bool = False,
     notebooks_to: str | None = None,
@@ -83,7 +80,8 @@ def run_series(
 ) -> list[Path]:
     """Execute the notebooks into the output folder, each in its own kernel.
 
-    Ctrl-C or SIGTERM interrupts the notebook. A training in it then ends with a checkpoint.
+    A notebook starts as soon as a job is free and, if it needs a trained model, there is one.
+    Ctrl-C or SIGTERM interrupts the notebooks. A training in them then ends with a checkpoint.
 
     Parameters
     ----------
@@ -93,6 +91,8 @@ def run_series(
         Dotted key paths of the configuration to values.
     only : str or None
         Which notebooks; see `series_notebooks`.
+    jobs : int
+        How many notebooks at a time. They share the processor's cores.
     resume : bool
         Whether the training of notebook 04 goes on from its checkpoint, if there is one.
     wait : bool
@@ -109,13 +109,14 @@ def run_series(
     Returns
     -------
     list of Path
-        The executed notebooks.
+        The executed notebooks, in the order of the series.
 
     Raises
     ------
     NotebookFailed
-        At the first cell that fails or kernel that dies. The message names the notebook, the cell
-        and the error. The notebook, as far as it ran, is kept beside the earlier results.
+        At the first cell that fails or kernel that dies; notebooks beside it are interrupted. The
+        message names the notebook, the cell and the error. The notebook, as far as it ran, is kept
+        beside the earlier results.
     Interrupted
         If a signal came. The message has the command that continues.
     FilesError
@@ -129,31 +130,28 @@ def run_series(
         "watch": False,  # no one is there to watch a training
         "resume": resume,
     }
-    executed: list[Path] = []
-    with (
-        workspace.lock(wait),
-        _notebook_runner(workspace.notebooks, parameters, progress) as runner,
-    ):
-        notebooks = series_notebooks(only)
+    notebooks = series_notebooks(only)
+    execution = _Execution(notebooks, workspace.notebooks, parameters, jobs, progress)
+    with workspace.lock(wait), hold_signals(execution.interrupt) as signals:
         if notebooks_to is not None:
             _store_copy(notebooks[0], notebooks_to)  # a wrong address fails before a training
-        for position, notebook in enumerate(notebooks):
-            started = time.perf_counter()
-            try:
-                executed.append(runner.execute(notebook))
-            except Interrupted as interrupted:
-                is_saved = runner.is_training_interrupted and workspace.checkpoint_path.exists()
-                command = continuing_command(
-                    config_path,
-                    workspace.folder,
-                    overrides or {},
-                    only if position == 0 else numbers_text(notebooks[position:]),
-                    resume=resume or is_saved,
-                )
-                saved = "The training so far is saved. " if is_saved else ""
-                raise Interrupted(*interrupted.errors, f"{saved}To continue: {command}") from None
-            if on_notebook is not None:
-                on_notebook(notebook.stem, time.perf_counter() - started)
+        try:
+            execution.run(signals, on_notebook)
+        except VaeNbError as error:
+            is_saved = execution.is_training_interrupted and workspace.checkpoint_path.exists()
+            if not isinstance(error, Interrupted) and not is_saved:
+                raise
+            left = [notebook for notebook in notebooks if notebook not in execution.executed]
+            command = continuing_command(
+                config_path,
+                workspace.folder,
+                overrides or {},
+                only if left == notebooks else numbers_text(left),
+                resume=resume or is_saved,
+            )
+            saved = "The training so far is saved. " if is_saved else ""
+            raise type(error)(*error.errors, f"{saved}To continue: {command}") from None
+        executed = [execution.executed[notebook] for notebook in notebooks]
         if notebooks_to is not None:
             for path in executed:
                 _store_copy(path, notebooks_to)
@@ -181,9 +179,11 @@ def run_report(sweep_dir: Path, progress: bool = True) -> Path:
         For the same reasons as `run_series`.
     """
     parameters = {"sweep_dir": str(sweep_dir), "output_dir": str(sweep_dir)}
-    with _notebook_runner(sweep_dir, parameters, progress) as runner:
-        (notebook,) = series_notebooks(REPORT)
-        return runner.execute(notebook)
+    (notebook,) = series_notebooks(REPORT)
+    execution = _Execution([notebook], sweep_dir, parameters, 1, progress)
+    with hold_signals(execution.interrupt) as signals:
+        execution.run(signals)
+    return execution.executed[notebook]
 
 
 def _store_copy(path: Path, address: str) -> None:
@@ -199,154 +199,125 @@ def _store_copy(path: Path, address: str) -> None:
         raise FilesError(f"Cannot store {path.name} at {address}: {error}") from None
 
 
-@contextmanager
-def _notebook_runner(
-    folder: Path, parameters: dict[str, Any], progress: bool
-) -> Iterator["_NotebookRunner"]:
-    """Within this context, a runner executes notebooks, and signals interrupt its notebook."""
-    runner = _NotebookRunner(folder, parameters, progress)
-    with hold_signals(runner.interrupt_cell) as signals:
-        runner.signals = signals
-        make_folder(folder)
-        yield runner
+def model_users(notebooks: Sequence[Path]) -> list[Path]:
+    """List the notebooks that train the model or load it.
+
+    The first one trains the model, if there is none. The others can only start when it has ended.
+    """
+    users = []
+    for notebook in notebooks:
+        text = notebook.read_text(encoding="utf-8")
+        if LOADS_THE_MODEL in text or TRAINS_THE_MODEL in text:
+            users.append(notebook)
+    return users
 
 
-class _NotebookRunner:
-    """Executes notebooks into a folder.
-
-    A kernel hears an interrupt only while one of its cells is running. If a signal comes at another
-    time, the notebook ends before its next cell.
+class _Execution:
+    """Notebooks while they are executed, several at a time.
 
     Attributes
     ----------
+    executed : dict of Path to Path
+        The notebooks that have ended well, and their results.
     is_training_interrupted : bool
-        Whether a signal interrupted a training, which then tried to save a checkpoint.
+        Whether a training was interrupted, which then tried to save a checkpoint.
     """
 
-    def __init__(self, folder: Path, parameters: dict[str, Any], progress: bool) -> None:
+    def __init__(
+        self,
+        notebooks: Sequence[Path],
+        folder: Path,
+        parameters: dict[str, Any],
+        jobs: int,
+        progress: bool,
+    ) -> None:
         self.folder = folder
         self.parameters = parameters
-        self.progress = progress
-        self.signals = HeldSignals()
+        self.jobs = min(jobs, len(notebooks))
+        self.executed: dict[Path, Path] = {}
         self.is_training_interrupted = False
-        self._is_cell_running = False
+        self._progress = progress
+        users = model_users(notebooks)
+        self._trainer = users[0] if users else None
+        self._waiting_for_it = users[1:]
+        # What others wait for comes first: with them it is the longest chain.
+        self._not_started = sorted(notebooks, key=lambda notebook: notebook != self._trainer)
+        self._running: dict[concurrent.futures.Future[Path], NotebookRunner] = {}
+        self._started_at: dict[NotebookRunner, float] = {}
+        self._free_lines = list(range(self.jobs))  # for bars, below the cursor
 
-    def interrupt_cell(self) -> None:
-        """Interrupt the running cell, if there is one."""
-        if self._is_cell_running:
-            _interrupt_kernels()
+    def run(
+        self, signals: HeldSignals, on_notebook: Callable[[str, float], object] | None = None
+    ) -> None:
+        """Execute the notebooks until all have ended, one fails, or a signal comes."""
+        make_folder(self.folder)
+        errors: list[VaeNbError] = []
+        with concurrent.futures.ThreadPoolExecutor(self.jobs) as pool:
+            try:
+                while True:
+                    if signals.number is None and not errors:
+                        self._start_notebooks(pool)
+                    if not self._running:
+                        break
+                    for runner, result in self._ended():
+                        if isinstance(result, VaeNbError):
+                            errors.append(result)
+                            self.interrupt()
+                            continue
+                        self.executed[runner.notebook] = result
+                        if on_notebook is not None:
+                            seconds = time.perf_counter() - self._started_at[runner]
+                            on_notebook(runner.notebook.stem, seconds)
+            except BaseException:
+                self.interrupt()
+                raise
+        if signals.number is not None and self._not_started and not errors:
+            raise Interrupted(f"Interrupted: {self._not_started[0].name} was not started.")
+        failures = [error for error in errors if not isinstance(error, Interrupted)]
+        if failures:
+            raise failures[0]
+        if errors:
+            raise Interrupted(*(sentence for error in errors for sentence in error.errors))
 
-    def execute(self, notebook: Path) -> Path:
-        """Execute one notebook. Only a complete result replaces an earlier one."""
-        import papermill
+    def interrupt(self) -> None:
+        """Interrupt the notebooks that are running."""
+        for runner in list(self._running.values()):
+            runner.interrupt()
 
-        self._check_signals(notebook, 0)  # before a kernel is started, which takes seconds
-        path = self.folder / notebook.name
-        unfinished = self.folder / f"{notebook.stem}.unfinished.ipynb"
-        known = papermill.inspect_notebook(notebook)
-        parameters = {name: value for name, value in self.parameters.items() if name in known}
-        try:
-            problem = self._execute_cells(notebook, unfinished, parameters)
-            if problem is None:
-                replace(unfinished, path)
-        except OSError as error:
-            raise FilesError(f"Cannot write {path}: {error.strerror or error}.") from None
-        except UnicodeError:
-            raise FilesError(f"Cannot write {path}: its name is not valid text.") from None
-        if self.signals.number is not None:
-            if self.is_training_interrupted:
-                raise Interrupted(f"{notebook.name}: {problem}")
-            raise Interrupted(f"Interrupted: {notebook.name} {problem or 'was the last to end.'}")
-        if problem is not None:
-            raise NotebookFailed(
-                f"{notebook.name} {problem} As far as it ran it is in {unfinished}."
-            )
-        return path
+    def _start_notebooks(self, pool: concurrent.futures.Executor) -> None:
+        """Start the notebooks that need not wait, as many as there are free jobs."""
+        environment = {}
+        if self.jobs > 1:
+            threads = str(max(1, core_count() // self.jobs))
+            environment = {name: threads for name in THREAD_VARIABLES if name not in os.environ}
+        for notebook in list(self._not_started):
+            if len(self._running) == self.jobs:
+                break
+            if notebook in self._waiting_for_it and self._trainer not in self.executed:
+                continue
+            bars = None
+            if self._progress:
+                training_line = self.jobs if notebook == self._trainer else None
+                bars = BarLines(self._free_lines.pop(0), training_line)
+            runner = NotebookRunner(notebook, self.folder, self.parameters, environment, bars)
+            self._not_started.remove(notebook)
+            self._started_at[runner] = time.perf_counter()
+            self._running[pool.submit(runner.execute)] = runner
 
-    def _execute_cells(
-        self, notebook: Path, unfinished: Path, parameters: dict[str, Any]
-    ) -> str | None:
-        """Execute a notebook into an unfinished one; return what went wrong, or None."""
-        import papermill
-
-        def before_cell(cell: dict[str, Any], cell_index: int) -> None:
-            if bar is not None:
-                bar.cell = cell_index
-            self._check_signals(notebook, cell_index)
-
-        def after_sending(**_: object) -> None:
-            self._is_cell_running = True
-            if self.signals.number is not None:  # a signal came while the cell was sent
-                _interrupt_kernels()
-
-        def after_cell(**_: object) -> None:
-            self._is_cell_running = False
-
-        bar: NotebookBar | None
-        try:
-            with self._bar(notebook, len(parameters)) as bar, _without_strict_warnings():
-                result = papermill.execute_notebook(
-                    notebook,
-                    unfinished,
-                    parameters,
-                    kernel_name="python3",
-                    cwd=notebook.parent,
-                    progress_bar=False,
-                    on_cell_start=before_cell,
-                    on_cell_complete=after_sending,  # nbclient calls it when it has sent the cell
-                    on_cell_executed=after_cell,
-                    # Each kernel would warn that it listens without encryption on this machine.
-                    extra_arguments=["--IPKernelApp.log_level=ERROR"],
-                )
-        except papermill.PapermillExecutionError as error:
-            if error.ename == Interrupted.__name__:
-                self.is_training_interrupted = True
-                return error.evalue
-            if error.ename in NAMES_OF_AN_INTERRUPT:
-                return f"ended in its cell [{error.exec_count}]."
-            reason = f"{error.ename}: {error.evalue}" if error.evalue else error.ename
-            return f"failed in cell [{error.exec_count}]: {reason}"
-        except RuntimeError:  # the kernel died, now or when it was started
-            return "failed: its kernel was killed, perhaps because the memory was full."
-        # A cell that exits ends a notebook without an error.
-        code_cells = [cell for cell in result.cells if cell.cell_type == "code" and cell.source]
-        if any(cell.execution_count is None for cell in code_cells):
-            return "ended before its last cell."
-        return None
-
-    def _bar(self, notebook: Path, parameters: int) -> AbstractContextManager[NotebookBar | None]:
-        """Return the context in which the notebook's bar is shown, if it is wanted."""
-        if not self.progress:
-            return nullcontext()
-        cells = len(json.loads(notebook.read_text(encoding="utf-8"))["cells"])
-        if parameters > 0:
-            cells += 1  # papermill adds a cell with the parameters
-        progress_path = Workspace(self.parameters["output_dir"]).progress_path
-        return notebook_bar(notebook.stem, cells, progress_path)
-
-    def _check_signals(self, notebook: Path, cell_index: int) -> None:
-        """Raise Interrupted if a signal came."""
-        if self.signals.number is not None:
-            raise Interrupted(f"Interrupted: {notebook.name} ended before its cell {cell_index}.")
-
-
-@contextmanager
-def _without_strict_warnings() -> Iterator[None]:
-    """Within this context, kernels start without PYTHONWARNINGS.
-
-    Where it makes errors of warnings, ipykernel itself fails, because its code has some.
-    """
-    warnings = os.environ.pop("PYTHONWARNINGS", None)
-    try:
-        yield
-    finally:
-        if warnings is not None:
-            os.environ["PYTHONWARNINGS"] = warnings
-
-
-def _interrupt_kernels() -> None:
-    """Pass an interrupt on: kernels have their own sessions and do not hear the terminal."""
-    interrupt = getattr(signal, "CTRL_C_EVENT", signal.SIGINT)  # Windows has the first one
-    for kernel in psutil.Process().children():
-        with suppress(psutil.Error):  # it may have ended by now
-            kernel.send_signal(interrupt)
+    def _ended(self) -> list[tuple[NotebookRunner, Path | VaeNbError]]:
+        """Wait until notebooks end; return their runners with their results or errors."""
+        # With a limit, because Windows hears no Ctrl-C during an endless wait.
+        futures, _ = concurrent.futures.wait(
+            self._running, timeout=0.5, return_when=concurrent.futures.FIRST_COMPLETED
+        )
+        ended: list[tuple[NotebookRunner, Path | VaeNbError]] = []
+        for future in futures:
+            runner = self._running.pop(future)
+            if runner.bars is not None:
+                self._free_lines.append(runner.bars.cells)
+            self.is_training_interrupted |= runner.is_training_interrupted
+            try:
+                ended.append((runner, future.result()))
+            except VaeNbError as error:
+                ended.append((runner, error))
+        return ended

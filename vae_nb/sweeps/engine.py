@@ -3,7 +3,6 @@
 import concurrent.futures
 import logging
 import math
-import os
 import secrets
 import time
 from collections.abc import Iterator, Sequence
@@ -31,6 +30,7 @@ from vae_nb.sweeps.worker import (
     run_one,
     stopping,
 )
+from vae_nb.system.cores import core_count
 from vae_nb.system.errors import FilesError, Interrupted, VaeNbError, printable
 from vae_nb.system.files import atomic_path
 from vae_nb.system.locks import folder_lock
@@ -59,12 +59,8 @@ def local_executor(jobs: int | None = None) -> Iterator[concurrent.futures.Execu
     ------
     concurrent.futures.Executor
     """
-    if hasattr(os, "sched_getaffinity"):
-        cores = len(os.sched_getaffinity(0))
-    else:
-        cores = os.cpu_count() or 1
     # A thread is enough: it only waits for its run's process.
-    with concurrent.futures.ThreadPoolExecutor(jobs or cores) as pool:
+    with concurrent.futures.ThreadPoolExecutor(jobs or core_count()) as pool:
         yield pool
 
 

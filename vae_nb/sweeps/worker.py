@@ -26,21 +26,13 @@ from vae_nb.run.trained_run import load_or_train
 from vae_nb.run.workspace import Workspace
 from vae_nb.sweeps.identity import code_version, config_hash
 from vae_nb.sweeps.results import write_examples
+from vae_nb.system.cores import THREAD_VARIABLES
 from vae_nb.system.errors import FilesError, ModelError, VaeNbError
 from vae_nb.system.files import atomic_path, make_folder
 from vae_nb.system.messages import show_messages
 from vae_nb.system.paths import PROJECT_ROOT
 
 NOTEBOOKS = "04-06,08"  # the default notebooks of a run
-
-# The library that multiplies NumPy's matrices reads one of these.
-THREAD_VARIABLES = (
-    "OPENBLAS_NUM_THREADS",
-    "OMP_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "BLIS_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-)
 
 DONE = "run.json"  # the file that is written last into a run's folder
 TOKEN = ".sweep"  # the file that tells a sweep's folder from one on another machine
