@@ -286,10 +286,6 @@ class _Execution:
 
     def _start_notebooks(self, pool: concurrent.futures.Executor) -> None:
         """Start the notebooks that need not wait, as many as there are free jobs."""
-        environment = {}
-        if self.jobs > 1:
-            threads = str(max(1, core_count() // self.jobs))
-            environment = {name: threads for name in THREAD_VARIABLES if name not in os.environ}
         for notebook in list(self._not_started):
             if len(self._running) == self.jobs:
                 break
@@ -299,10 +295,21 @@ class _Execution:
             if self._progress:
                 training_line = self.jobs if notebook == self._trainer else None
                 bars = BarLines(self._free_lines.pop(0), training_line)
+            environment = self._environment(notebook)
             runner = NotebookRunner(notebook, self.folder, self.parameters, environment, bars)
             self._not_started.remove(notebook)
             self._started_at[runner] = time.perf_counter()
             self._running[pool.submit(runner.execute)] = runner
+
+    def _environment(self, notebook: Path) -> dict[str, str]:
+        """Return the variables that share the cores out.
+
+        The training may use all cores: it takes longest, and others wait for it.
+        """
+        if self.jobs == 1 or notebook == self._trainer:
+            return {}
+        threads = str(max(1, core_count() // self.jobs))
+        return {name: threads for name in THREAD_VARIABLES if name not in os.environ}
 
     def _ended(self) -> list[tuple[NotebookRunner, Path | VaeNbError]]:
         """Wait until notebooks end; return their runners with their results or errors."""
