@@ -148,6 +148,7 @@ def _run_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--jobs", type=click.IntRange(1), help="Notebooks at a time.  [default: all cores]")
 @click.option("--resume", is_flag=True, help="Go on with a training that was interrupted.")
 @click.option("--wait", is_flag=True, help="Wait for another run into the same folder.")
+@click.option("--verify", is_flag=True, help="Read all images again, not those in the cache.")
 def run(
     config_path: Path | None,
     output_dir: Path | None,
@@ -156,6 +157,7 @@ def run(
     jobs: int | None,
     resume: bool,
     wait: bool,
+    verify: bool,
 ) -> None:
     """Execute the notebooks, and list the figures that they made."""
     config_path = config_path or Path("config.json")
@@ -165,7 +167,7 @@ def run(
         # What can be wrong shows up now, rather than in a notebook.
         notebooks = series_notebooks(only)
         check_memory(config)
-        images = load_images(config.data)
+        images = load_images(config.data, verify=verify)
         images.split(config.data.validation_split, config.training.seed)
         for line in skipped_lines(images):
             click.echo(f"Warning: skipped {line}", err=True)

@@ -95,6 +95,13 @@ def write_entry(
     return read_entry(key)
 
 
+def remove_entry(key: str) -> None:
+    """Remove an entry. Where a system refuses because its images are in use, it stays."""
+    for path in (_description_path(key), _pixels_path(key)):
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
 def _folder() -> Path:
     return Path(os.environ.get("VAE_NB_CACHE") or PROJECT_ROOT / ".cache" / "images")
 
@@ -113,8 +120,7 @@ def _remove_old_entries(newest: str) -> None:
         descriptions = sorted(_folder().glob("*.json"), key=lambda path: -path.stat().st_mtime)
         total = 0
         for number, description in enumerate(descriptions, 1):
-            pixels = _pixels_path(description.stem)
-            total += description.stat().st_size + pixels.stat().st_size
-            if (total > MAX_BYTES or number > MAX_ENTRIES) and description.stem != newest:
-                description.unlink()
-                pixels.unlink()
+            key = description.stem
+            total += description.stat().st_size + _pixels_path(key).stat().st_size
+            if (total > MAX_BYTES or number > MAX_ENTRIES) and key != newest:
+                remove_entry(key)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 from vae_nb.data.config import DataConfig
-from vae_nb.data.image_cache import read_entry, write_entry
+from vae_nb.data.image_cache import read_entry, remove_entry, write_entry
 from vae_nb.data.image_set import ImageSet
 from vae_nb.system.errors import ImagesError, printable
 from vae_nb.system.paths import from_project_root
@@ -27,6 +27,7 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 # decoders start other programs.
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 
+SYSTEM_SAYS = "the system says"
 DAMAGED = "the file is damaged or ends early"
 # The reasons that Pillow gives as a number only.
 DECODER_ERRORS = ImageFile.ERRORS | {-2: DAMAGED}
@@ -105,6 +106,8 @@ def load_images(data_config: DataConfig, *, verify: bool = False) -> ImageSet:
     if images is None:
         unread = list(skipped)
         images = write_entry(key, image_shape, _decoded(files, image_shape, unread), unread)
+        if any(reason.startswith(SYSTEM_SAYS) for _, reason in unread):
+            remove_entry(key)  # the next time, the system may let the file be read
     if images is None:
         images = _load_into_memory(files, image_shape, skipped)
     if images is None:
@@ -386,7 +389,7 @@ def _reason(error: Exception) -> str:
     if isinstance(error, MemoryError):
         return "it does not fit into this machine's memory"
     if isinstance(error, OSError) and error.strerror:
-        return f"the system says: {error.strerror}"
+        return f"{SYSTEM_SAYS}: {error.strerror}"
     if isinstance(error, struct.error):
         return f"it cannot be decoded ({DAMAGED})"
     # A message may contain an address in memory, which differs every time.
