@@ -4,6 +4,9 @@ python -m benchmarks.growth
 """
 
 import json
+import math
+import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -23,6 +26,7 @@ UNITS = (38, 128, 512, 1000, 2000, 4000)
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 IMAGES = (100, 1000, 10_000, 100_000)
 BATCH = 16
+MAPPED_STEPS = 300  # of a set that is larger than the memory: most images come from the disk
 
 
 def _layers(*layers):
@@ -61,39 +65,68 @@ def by_batch():
     return [measure_step(seed_config(), batch) for batch in BATCHES]
 
 
-def train_on(count):
-    """Take steps on random images in this process: time them with fetching, and peak memory."""
+def random_images(count, image_shape, is_mapped):
+    """Make a set of random images: in memory, or mapped from the cache of decoded images."""
+    import vae_nb
+    from vae_nb.data.image_cache import write_entry
+
+    rng = np.random.default_rng(0)
+    images = (
+        (np.frombuffer(rng.bytes(math.prod(image_shape)), np.uint8), f"image_{number}", "all")
+        for number in range(count)
+    )
+    if is_mapped:
+        return write_entry("random", image_shape, images, [])
+    pixels = np.empty((count, math.prod(image_shape)), np.uint8)
+    names = []
+    for number, (image, name, _) in enumerate(images):
+        pixels[number] = image
+        names.append(name)
+    return vae_nb.ImageSet(pixels.reshape(count, *image_shape), tuple(names), ("all",) * count)
+
+
+def anonymous_megabytes():
+    """Return how much memory this process has that no file stands for; None if not on Linux."""
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return None
+    return int(re.search(r"RssAnon:\s+(\d+) kB", status)[1]) / 1024
+
+
+def train_on(count, is_mapped=False):
+    """Take steps on random images in this process: time them with fetching, and its memory."""
     import vae_nb
     from vae_nb.core.blocks import worker_threads
 
     config = seed_config()
     rng = np.random.default_rng(0)
-    pixels = np.empty((count, *config.data.image_shape), np.uint8)
-    for image in pixels:
-        image[:] = rng.integers(0, 256, image.shape, np.uint8)
-    names = tuple(f"image_{number}" for number in range(count))
-    images = vae_nb.ImageSet(pixels, names, ("all",) * count)
+    images = random_images(count, config.data.image_shape, is_mapped)
     train_set, held_out = images.split(0.2, seed=0)
     vae = vae_nb.VAE(config.model, config.data.image_shape, rng)
     vae.center_on(train_set.mean_image())
     adam = vae_nb.Adam(vae.parameters)
     batches = chain.from_iterable(train_set.batches(BATCH, rng) for _ in range(STEPS))
     seconds = []
+    anonymous = anonymous_megabytes()
+    steps = SETTLING_STEPS + (MAPPED_STEPS if is_mapped else STEPS)
     with worker_threads():
         started = time.perf_counter()
-        for x in islice(batches, SETTLING_STEPS + STEPS):
+        for x in islice(batches, steps):
             noise = rng.standard_normal((len(x), vae.latent_dim), np.float32)
             vae.loss_and_gradients(x, noise)
             adam.update(vae.gradient_blocks, 1e-4)
             finished = time.perf_counter()
             seconds.append(finished - started)
             started = finished
+            anonymous = anonymous and max(anonymous, anonymous_megabytes())
         vae_nb.encode_set(vae, held_out.select(slice(1000)))
     return {
         "pictures": count,
-        "picture_mb": pixels.nbytes / 2**20,
-        "median_ms": 1e3 * float(np.median(seconds[-STEPS:])),
+        "picture_mb": images.stored.nbytes / 2**20,
+        "median_ms": 1e3 * float(np.median(seconds[SETTLING_STEPS:])),
         "peak_mb": peak_megabytes(),
+        "anonymous_mb": anonymous,
     }
 
 
@@ -141,10 +174,13 @@ def print_table(growth):
 
 @click.command()
 @click.option("--images", type=click.IntRange(2))
-def main(images):
+@click.option("--mapped", type=click.Path(file_okay=False), help="Keep the images in this folder.")
+def main(images, mapped):
     """Measure growth. With --images, train on that many random images and print one row."""
     if images:
-        click.echo(json.dumps(train_on(images)))
+        if mapped:
+            os.environ["VAE_NB_CACHE"] = mapped
+        click.echo(json.dumps(train_on(images, is_mapped=mapped is not None)))
     else:
         print_table(run())
 

@@ -109,6 +109,7 @@ def measure_batch(batch, rates, names):
                 rounds[worker.name].append(seconds[SETTLING_STEPS:])
         return [
             {
+                "model": "dense",
                 "implementation": worker.name,
                 "version": worker.version,
                 "batch": batch,

@@ -6,8 +6,8 @@ Run it after a change to a key of the configuration, and after new measurements.
 
 - vae_nb/config.schema.json and vae_nb/sweep.schema.json, for editors;
 - the tables of docs/configuration.md, which come from the same classes;
-- the pages of the measurements: docs/variants.md, docs/scale.md, docs/sweeps/*/README.md,
-  benchmarks/results.md;
+- the pages of the measurements: docs/variants.md, docs/run_times.md, docs/scale.md,
+  docs/sweeps/*/README.md, benchmarks/results.md;
 - what stands in the READMEs between `<!-- begin: NAME -->` and `<!-- end: NAME -->`.
 """
 
@@ -21,6 +21,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import keep_sweep
+import measure_run
 import measure_sweeps
 import train_variants
 
@@ -58,6 +59,7 @@ def _pages() -> dict[Path, str]:
     pages = {}
     for path, as_markdown in (
         (train_variants.TABLE, train_variants.as_markdown),
+        (measure_run.TABLE, measure_run.as_markdown),
         (measure_sweeps.TABLE, measure_sweeps.as_markdown),
         (benchmarks.FOLDER / "results.json", benchmarks.as_markdown),
     ):
@@ -72,6 +74,7 @@ def _figures(pages: dict[Path, str]) -> dict[str, str]:
     variants = pages[train_variants.TABLE.with_suffix(".md")]
     sweep = pages[DOCUMENTED / "README.md"]
     _, step, *_ = pages[benchmarks.FOLDER / "results.md"].split("\n## ")
+    times = json.loads(measure_run.TABLE.read_text(encoding="utf-8"))
     historic = load_config("configs/original.json")
     departures = load_config("configs/all_emojis.json", {"data.input_dir": "input/emojis"})
     margin, gain = keep_sweep.margin_of_the_default(read_sweep(DOCUMENTED))
@@ -79,6 +82,8 @@ def _figures(pages: dict[Path, str]) -> dict[str, str]:
         "variants": variants[variants.index("\n| ") :],
         "sweep": sweep[sweep.index("\n| ") :],
         "step": step[step.index("\n") :],
+        "minutes": measure_run.minutes(times),
+        "minutes on a slow laptop": measure_run.minutes(times, slowdown=3),
         "departures": ", ".join(f"`{key}`" for key in departures.differences(historic)),
         "margin": f"{100 * margin:.0f} %",
         "gain": f"{gain:.0f} nats",

@@ -17,7 +17,7 @@ from benchmarks.worker import Worker
 from vae_nb import VAE, Adam, load_config, load_images, random_stream, train
 
 RESULTS = json.loads((ROOT / "benchmarks" / "results.json").read_text(encoding="utf-8"))
-KEYS = {"implementation", "batch", "median_ms", "min_ms", "peak_mb", "floor_ms"}
+KEYS = {"model", "implementation", "batch", "median_ms", "min_ms", "peak_mb", "floor_ms"}
 
 
 def test_the_step_is_measured_where_no_peer_is_installed(tmp_path):
