@@ -29,6 +29,9 @@ gradient's norm, the whole training has the default one.
 ## One training step of the seed architecture
 
 {step}
+## The same on other machines
+
+{elsewhere}
 ## Time to quality: a whole training
 
 The defaults of the schema, with a KL weight of 4. Compiling counts. The held-out loss is at KL
@@ -63,6 +66,10 @@ def as_markdown(results):
 
     return TEXT.format(
         step=printed_by(training_step.print_table, results["machine"], results["rows"]),
+        elsewhere="\n".join(
+            printed_by(training_step.print_table, other["machine"], other["rows"])
+            for other in results["elsewhere"]
+        ),
         quality=printed_by(time_to_quality.print_table, results["time_to_quality"]),
         growth=printed_by(growth.print_table, results["growth"]),
         costs=printed_by(costs.print_table, results["costs"]),
@@ -71,7 +78,10 @@ def as_markdown(results):
 
 def main():
     """Measure everything, and write the results."""
+    earlier = json.loads((FOLDER / "results.json").read_text(encoding="utf-8"))
     results = training_step.run(BATCHES)
+    # Put there by hand: the output of `python -m benchmarks.training_step --json` on a machine.
+    results["elsewhere"] = earlier["elsewhere"]
     results["phases"] = {batch: roofline.measure_phases(batch) for batch in BATCHES}
     results["costs"] = costs.run()
     results["time_to_quality"] = time_to_quality.run()

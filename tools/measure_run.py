@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 TABLE = ROOT / "docs" / "run_times.json"
 ROUNDS = 3
 KERNELS = 5
-IMPORTS = "import vae_nb, numpy\nfrom matplotlib import pyplot\nvae_nb.figures, vae_nb.load_images"
+IMPORTS = "import vae_nb, numpy\nfrom matplotlib import pyplot\nvae_nb.figures, vae_nb.load_images;"
 
 
 def measure_run(jobs):
@@ -67,7 +67,9 @@ def kernel_seconds():
     starts, imports = [], []
     for _ in range(KERNELS):
         started = time.perf_counter()
-        manager, client = start_new_kernel(kernel_name="python3")
+        manager, client = start_new_kernel(
+            kernel_name="python3", extra_arguments=["--IPKernelApp.log_level=ERROR"]
+        )
         ready = time.perf_counter()
         client.execute_interactive(IMPORTS)
         imports.append(time.perf_counter() - ready)
@@ -124,9 +126,9 @@ def as_markdown(times):
 # How long `vae-nb run` takes
 
 Made by `python tools/measure_run.py` on {machine["processor"]}, {machine["cores"]} cores,
-{machine["bandwidth_gb_s"]:.0f} GB/s, {machine["gemm_gflop_s"]:.0f} GFLOP/s; everything was
-installed, and nothing else was running. Medians of {len(one)} rounds, in seconds. On a machine of a
-third of its speed, everything takes about three times as long.
+{machine["bandwidth_gb_s"]:.0f} GB/s, {machine["gemm_gflop_s"]:.0f} GFLOP/s.
+Everything was installed, and nothing else was running. Medians of {len(one)} rounds, in seconds.
+On a machine of a third of its speed, everything takes about three times as long.
 
 | | `--jobs 1` | `--jobs {times["jobs"]}` |
 |---|--:|--:|
@@ -134,10 +136,13 @@ third of its speed, everything takes about three times as long.
 {chr(10).join(rows)}
 | the training in notebook 04 | {median(one, "training"):.0f} | {median(several, "training"):.0f} |
 
-The median of the ratios is **{ratio:.2f}**. In every notebook, the start of the kernel takes
-{kernel["start"]:.1f} s and the imports {kernel["imports"]:.1f} s. Opening the {loading["images"]}
-shipped pictures takes {1000 * loading["decoded"]:.0f} ms the first time and
-{1000 * loading["cached"]:.0f} ms from the cache.
+With {times["jobs"]} jobs the command takes **{ratio:.2f}** of the time: the median of the ratios of
+each round.
+
+In every notebook, the start of the kernel takes {kernel["start"]:.1f} s and the imports take
+{kernel["imports"]:.1f} s. Opening the {loading["images"]} shipped pictures takes
+{1000 * loading["decoded"]:.0f} ms the first time and {1000 * loading["cached"]:.0f} ms from the
+cache.
 """
 
 

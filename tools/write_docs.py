@@ -82,12 +82,28 @@ def _figures(pages: dict[Path, str]) -> dict[str, str]:
         "variants": variants[variants.index("\n| ") :],
         "sweep": sweep[sweep.index("\n| ") :],
         "step": step[step.index("\n") :],
+        "elsewhere": _ratios_elsewhere(),
         "minutes": measure_run.minutes(times),
         "minutes on a slow laptop": measure_run.minutes(times, slowdown=3),
         "departures": ", ".join(f"`{key}`" for key in departures.differences(historic)),
         "margin": f"{100 * margin:.0f} %",
         "gain": f"{gain:.0f} nats",
     }
+
+
+def _ratios_elsewhere() -> str:
+    """Say how many times as long vae_nb's step takes as its peers' on another machine."""
+    path = benchmarks.FOLDER / "results.json"
+    other = json.loads(path.read_text(encoding="utf-8"))["elsewhere"][0]
+    ratios: dict[str, list[str]] = {}
+    for row in other["rows"]:
+        ratios.setdefault(row["implementation"], []).append(f"{row['ratio']:.2f}")
+    machine = other["machine"]
+    return (
+        f"{machine['processor']}, {machine['bandwidth_gb_s']:.0f} GB/s, "
+        f"{machine['gemm_gflop_s']:.0f} GFLOP/s: {', '.join(ratios['torch_fused'])} (PyTorch), "
+        f"{', '.join(ratios['jax_jit'])} (JAX)"
+    )
 
 
 def _with_blocks(text: str, blocks: dict[str, str]) -> str:

@@ -1,7 +1,7 @@
 """Output folders: train a model, save it, load it again, and execute notebooks.
 
 For models read `workspace`, `model_files`, `origin`, `checkpoints` and `trained_run`, for notebooks
-`series` and `notebook_runner`. `memory` and `progress` are about a training's size and its bars; `continuing`,
-`working_copy` and `explorer_notebook` each serve one command. Imports from `data`, `core` and
-`system`.
+`notebook_runner` and `series`. `memory` and `progress` are about a training's size and its bars;
+`continuing`, `working_copy` and `explorer_notebook` each serve one command. Imports from `data`,
+`core` and `system`.
 """
