@@ -63,7 +63,6 @@ class Adam:
         self.epsilon = epsilon
         self.weight_decay = weight_decay
         self.moments = np.zeros((2, parameters.size), parameters.dtype)
-        self.decays = np.array([[beta1], [beta2]], parameters.dtype)  # of the two moments
         self.steps = 0
 
     def update(self, gradients: NDArray | Sequence[Block], learning_rate: float) -> None:
@@ -85,20 +84,23 @@ class Adam:
 
         def update_block(block: Block) -> None:
             where, compute_gradient = block
-            moments = self.moments[:, where]  # m and v, (2, size)
-            powers = np.empty_like(moments)  # g and g²
-            compute_gradient(powers[0])
-            np.multiply(powers[0], powers[0], out=powers[1])
-            moments *= self.decays
-            moments += powers  # m = beta1 m + g, v = beta2 v + g²
+            m, v = self.moments[:, where]  # (size,) each
+            # One array holds the gradient, its square and the step in turn: with the block's
+            # parameters and moments it stays in the cache.
+            scratch = np.empty_like(m)
+            compute_gradient(scratch)
+            m *= self.beta1
+            m += scratch  # m = beta1 m + g
+            np.square(scratch, out=scratch)
+            v *= self.beta2
+            v += scratch  # v = beta2 v + g²
 
-            step = powers[1]  # its place in memory is free now
-            np.sqrt(moments[1], out=step)
-            step += scaled_epsilon
-            np.divide(moments[0], step, out=step)
-            step *= step_size
+            np.sqrt(v, out=scratch)
+            scratch += scaled_epsilon
+            np.divide(m, scratch, out=scratch)
+            scratch *= step_size
             _decay(self.parameters[where], learning_rate * self.weight_decay)
-            self.parameters[where] -= step
+            self.parameters[where] -= scratch
 
         for_each(update_block, _as_blocks(gradients, self.parameters))
 
