@@ -240,10 +240,10 @@ def test_metrics_are_written(pictures, output, trained):
         "blas",
         "threads",
     }
-    for name in ("train", "validation"):
-        assert metrics[name].keys() == {"excess", "mse"}
+    assert metrics["train"].keys() == {"excess", "mse"}
+    assert metrics["validation"].keys() == {"excess", "mse", "normalized_excess", "swd"}
     for samples in ("samples", "fitted_samples"):
-        assert metrics[samples].keys() == {"distance", "spread", "coverage"}
+        assert metrics[samples].keys() == {"distance", "spread", "coverage", "swd"}
     assert metrics["images"] == {"training": 8, "validation": 2, "skipped": 0}
     assert metrics["parameters"] == trained.vae.parameters.size
     assert metrics["epochs"] == 3

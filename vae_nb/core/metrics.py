@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from vae_nb.core.layers import sigmoid
 from vae_nb.core.losses import bernoulli_entropy, bernoulli_loss, kl_divergence_per_dimension
+from vae_nb.core.model import MEAN_IMAGE_RANGE
 from vae_nb.core.random_streams import random_stream
+from vae_nb.core.sliced_wasserstein import sliced_wasserstein
 
 if TYPE_CHECKING:
     from vae_nb.core.model import VAE
@@ -255,23 +257,57 @@ def evaluate(vae: VAE, train_set: ImageSet, validation_set: ImageSet, seed: int)
         "kl" (nats per image of the training set), "active_units", "train" and "validation" (each
         from `reconstruction_quality`), "samples" and "fitted_samples" (each from `sample_quality`,
         of 500 decoded draws from the prior, and from the Gaussian of `aggregate_posterior`).
+
+        "validation" also has "normalized_excess", its excess over that of the training set's mean
+        image (1: the model knows no more than that; None: nothing is left to know). It and the
+        samples have "swd", from `sliced_wasserstein`: of the held-out images' reconstructions from
+        the held-out images, and of the samples from the training images, about 500 of each.
     """
     posteriors = encode_set(vae, train_set)
+    held_out_mean = encode_set(vae, validation_set).mean
     mean, covariance = posteriors.aggregate()
     z = random_stream(seed, "samples").standard_normal((SAMPLES, vae.latent_dim))
     fitted_z = mean + z @ np.linalg.cholesky(covariance).T
-    return {
+
+    def patch_distance(images: NDArray, real: NDArray) -> dict[str, float | None]:
+        shape = (-1, *vae.image_shape)
+        rng = random_stream(seed, "patches")  # the same for each, so that they are comparable
+        return sliced_wasserstein(images.reshape(shape), real.reshape(shape), rng)
+
+    figures: dict[str, Any] = {
         "kl": float(np.sum(posteriors.kl_per_dimension())),
         "active_units": int(np.sum(posteriors.active_units())),
         "train": reconstruction_quality(vae, train_set, posteriors.mean),
-        "validation": reconstruction_quality(vae, validation_set),
-        "samples": sample_quality(vae.decode(z), train_set, validation_set),
-        "fitted_samples": sample_quality(vae.decode(fitted_z), train_set, validation_set),
+        "validation": reconstruction_quality(vae, validation_set, held_out_mean),
     }
+    held_out = figures["validation"]
+    baseline = _excess_of_the_mean_image(vae, validation_set)
+    held_out["normalized_excess"] = held_out["excess"] / baseline if baseline > 0 else None
+    some = slice(None, None, math.ceil(len(validation_set) / SAMPLES))
+    reconstructions = vae.decode(held_out_mean[some])
+    held_out["swd"] = patch_distance(reconstructions, validation_set.as_float(some))
+    training = train_set.as_float(slice(None, None, math.ceil(len(train_set) / SAMPLES)))
+    for name, vectors in (("samples", z), ("fitted_samples", fitted_z)):
+        decoded = vae.decode(vectors)
+        figures[name] = sample_quality(decoded, train_set, validation_set)
+        figures[name]["swd"] = patch_distance(decoded, training)
+    return figures
 
 
 def _chunks(image_set: ImageSet) -> Iterator[slice]:
     return (slice(start, start + CHUNK) for start in range(0, len(image_set), CHUNK))
+
+
+def _excess_of_the_mean_image(vae: VAE, image_set: ImageSet) -> float:
+    """The excess of showing the training set's mean image for each image of a set."""
+    mean_image = np.clip(vae.mean_image, *MEAN_IMAGE_RANGE)
+    logits = np.log(mean_image / (1 - mean_image))
+    excess = 0.0
+    for chunk in _chunks(image_set):
+        x = image_set.as_float(chunk, vae.dtype)
+        loss = bernoulli_loss(np.broadcast_to(logits, x.shape), x)
+        excess += float(np.sum(loss - bernoulli_entropy(x)))
+    return excess / len(image_set)
 
 
 def _nearest_distances(images: NDArray, image_set: ImageSet) -> NDArray:

@@ -3,7 +3,7 @@
 import numpy as np
 
 # A purpose's place in this list is part of its seed: add new ones at the end.
-PURPOSES = ("split", "weights", "batches", "noise", "validation", "samples")
+PURPOSES = ("split", "weights", "batches", "noise", "validation", "samples", "patches")
 
 
 def random_stream(seed: int, purpose: str) -> np.random.Generator:
