@@ -100,7 +100,7 @@ def test_what_loads_the_model_waits_for_what_trains_it(notebooks, tmp_path):
 
 def test_the_first_failure_is_named_and_the_others_are_stopped(notebooks, tmp_path):
     notebooks("01_first", MEET.format(mine="a", other="b"), "raise ValueError('no luck')")
-    notebooks("02_second", MEET.format(mine="b", other="a"), "time.sleep(600)")
+    notebooks("02_second", MEET.format(mine="b", other="a") + "\ntime.sleep(600)")
     notebooks("03_third", "1")
     with pytest.raises(NotebookFailed, match=r"01_first\.ipynb failed .* no luck"):
         run(tmp_path, jobs=2)
@@ -293,13 +293,13 @@ def test_an_interruption_says_how_to_continue(notebooks, tmp_path, monkeypatch):
 
 
 def test_all_running_notebooks_are_interrupted(notebooks, tmp_path, monkeypatch):
-    notebooks("01_first", MEET.format(mine="a", other="b"), SEND)
-    notebooks("02_second", MEET.format(mine="b", other="a"), "time.sleep(600)")
+    notebooks("01_first", MEET.format(mine="a", other="b") + f"\n{SEND}")
+    notebooks("02_second", MEET.format(mine="b", other="a") + "\ntime.sleep(600)")
     notebooks("03_third", "1")
     *ended, command = interrupted(tmp_path, monkeypatch, jobs=2)
     assert sorted(ended) == [
-        "Interrupted: 01_first.ipynb ended in its cell [4].",
-        "Interrupted: 02_second.ipynb ended in its cell [4].",
+        "Interrupted: 01_first.ipynb ended in its cell [3].",
+        "Interrupted: 02_second.ipynb ended in its cell [3].",
     ]
     assert "--only" not in command  # none has ended
 

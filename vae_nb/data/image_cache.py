@@ -9,6 +9,7 @@ entry may be deleted at any time.
 import json
 import math
 import os
+import threading
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -24,6 +25,8 @@ from vae_nb.system.paths import PROJECT_ROOT
 # The limits of all entries. One entry alone may have more bytes.
 MAX_ENTRIES = 50
 MAX_BYTES = 20_000_000_000
+
+_writing = threading.Lock()  # temporary files have the name of the process, not of the thread
 
 
 def read_entry(key: str) -> ImageSet | None:
@@ -67,30 +70,39 @@ def write_entry(
     ImageSet or None
         None if there is no image, or the entry cannot be written.
     """
+    with _writing:
+        try:
+            return _write_entry(key, image_shape, images, skipped)
+        except (OSError, ValueError, FilesError):
+            return None  # the disk is full, the folder is read-only, or the entry was removed
+
+
+def _write_entry(
+    key: str,
+    image_shape: tuple[int, ...],
+    images: Iterable[tuple[NDArray[np.uint8], str, str]],
+    skipped: list[tuple[str, str]],
+) -> ImageSet | None:
     names: list[str] = []
     labels: list[str] = []
-    try:
-        with atomic_path(_pixels_path(key)) as temporary, open(temporary, "wb") as file:
-            for pixels, name, label in images:
-                file.write(pixels.tobytes())
-                names.append(name)
-                labels.append(label)
-        if not names:
-            _pixels_path(key).unlink()
-            return None
-        pixels = np.memmap(_pixels_path(key), np.uint8, "r", shape=(len(names), *image_shape))
-        found = ImageSet(pixels, tuple(names), tuple(labels), tuple(skipped))
-        entry = {
-            "names": names,
-            "labels": labels,
-            "skipped": skipped,
-            "image_shape": image_shape,
-            "fingerprint": found.fingerprint(),
-        }
-        with atomic_path(_description_path(key)) as temporary:
-            temporary.write_text(json.dumps(entry), encoding="utf-8")
-    except (OSError, FilesError):  # the disk is full, or the folder is read-only
+    with atomic_path(_pixels_path(key)) as temporary, open(temporary, "wb") as file:
+        for pixels, name, label in images:
+            file.write(pixels.tobytes())
+            names.append(name)
+            labels.append(label)
+    if not names:
+        _pixels_path(key).unlink()
         return None
+    mapped = np.memmap(_pixels_path(key), np.uint8, "r", shape=(len(names), *image_shape))
+    entry = {
+        "names": names,
+        "labels": labels,
+        "skipped": skipped,
+        "image_shape": image_shape,
+        "fingerprint": ImageSet(mapped, tuple(names), tuple(labels)).fingerprint(),
+    }
+    with atomic_path(_description_path(key)) as temporary:
+        temporary.write_text(json.dumps(entry), encoding="utf-8")
     _remove_old_entries(key)
     return read_entry(key)
 

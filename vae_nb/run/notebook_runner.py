@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
+import time
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 # What papermill calls the error of an interrupted cell; the second one if the first did not arrive.
 NAMES_OF_AN_INTERRUPT = ("KeyboardInterrupt", "CellExecutionError")
+SECONDS_TO_HEAR = 2  # an interrupt
 
 
 class NotebookFailed(VaeNbError):
@@ -65,12 +68,19 @@ class NotebookRunner:
         self.is_training_interrupted = False
         self._is_stopping = False
         self._is_cell_running = False
+        self._interrupted_at = -math.inf
         self._kernel: AsyncKernelManager | None = None
 
     def interrupt(self) -> None:
-        """End the notebook: interrupt the running cell, if there is one."""
+        """End the notebook: interrupt the running cell, if there is one.
+
+        Call it again while the notebook is running. A kernel does not hear an interrupt that comes
+        when it has not begun the cell, so another one is sent after some time.
+        """
         self._is_stopping = True
-        if self._is_cell_running:
+        is_due = time.monotonic() - self._interrupted_at >= SECONDS_TO_HEAR
+        if self._is_cell_running and is_due:
+            self._interrupted_at = time.monotonic()
             self._interrupt_kernel()
 
     def execute(self) -> Path:
@@ -127,7 +137,7 @@ class NotebookRunner:
         def after_sending(**_: object) -> None:
             self._is_cell_running = True
             if self._is_stopping:  # the interrupt came while the cell was sent
-                self._interrupt_kernel()
+                self.interrupt()
 
         def after_cell(**_: object) -> None:
             self._is_cell_running = False
@@ -141,7 +151,6 @@ class NotebookRunner:
                     parameters,
                     kernel_name="python3",
                     kernel_manager_class=self._kernel_class(),
-                    cwd=self.notebook.parent,
                     progress_bar=False,
                     on_cell_start=before_cell,
                     on_cell_complete=after_sending,  # nbclient calls it when it has sent the cell
@@ -179,7 +188,9 @@ class NotebookRunner:
         class Kernel(AsyncKernelManager):
             async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
                 runner._kernel = self
-                await super().start_kernel(env=environment, **options)
+                # papermill would change the folder of the whole process, under other threads.
+                options |= {"env": environment, "cwd": str(runner.notebook.parent)}
+                await super().start_kernel(**options)
 
         return Kernel
 

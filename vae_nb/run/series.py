@@ -257,12 +257,13 @@ class _Execution:
                 while True:
                     if signals.number is None and not errors:
                         self._start_notebooks(pool)
+                    if signals.number is not None or errors:
+                        self.interrupt()  # again: the first time it may not have been heard
                     if not self._running:
                         break
                     for runner, result in self._ended():
                         if isinstance(result, VaeNbError):
                             errors.append(result)
-                            self.interrupt()
                             continue
                         self.executed[runner.notebook] = result
                         if on_notebook is not None:
