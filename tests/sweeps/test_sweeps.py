@@ -97,7 +97,7 @@ def paused(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="session")
 def whole_sweep(made_once):
-    """A sweep that nobody interrupts, with two runs at a time."""
+    """A sweep that is not interrupted, with two runs at a time."""
 
     def fill(folder):
         folder.mkdir()
