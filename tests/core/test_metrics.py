@@ -19,6 +19,7 @@ from vae_nb.core.metrics import (
     sample_quality,
 )
 from vae_nb.core.model import VAE
+from vae_nb.data.config import TrainingConfig
 from vae_nb.data.image_set import ImageSet
 from vae_nb.sweeps.results import flat
 
@@ -42,6 +43,10 @@ def vae():
     vae.parameters += rng.normal(scale=0.2, size=vae.parameters.size)
     vae.mean_image[:] = 0.5
     return vae
+
+
+def training(seed):
+    return TrainingConfig(seed=seed, kl_weight=2)
 
 
 def each_image(images):
@@ -115,9 +120,15 @@ def test_active_units_are_those_whose_mean_varies(vae):
 def test_the_size_of_a_chunk_changes_nothing(vae, chunk, monkeypatch):
     train_set, validation_set = image_set(8), image_set(7, seed=1)
     noise = np.random.default_rng(1).standard_normal((8, 3))
-    whole = evaluate(vae, train_set, validation_set, 0), negative_elbo(vae, train_set, noise)
+    whole = (
+        evaluate(vae, train_set, validation_set, training(0)),
+        negative_elbo(vae, train_set, noise),
+    )
     monkeypatch.setattr(vae_nb.core.metrics, "CHUNK", chunk)
-    parts = evaluate(vae, train_set, validation_set, 0), negative_elbo(vae, train_set, noise)
+    parts = (
+        evaluate(vae, train_set, validation_set, training(0)),
+        negative_elbo(vae, train_set, noise),
+    )
     assert parts[0].keys() == whole[0].keys()
     found = dict(flat(parts[0]))
     for key, value in flat(whole[0]):
@@ -204,7 +215,7 @@ def test_sample_quality_is_none_where_there_is_nothing_to_compare_with():
 
 def test_evaluate_puts_the_figures_together(vae):
     train_set, validation_set = image_set(12), image_set(4, seed=1)
-    figures = evaluate(vae, train_set, validation_set, seed=3)
+    figures = evaluate(vae, train_set, validation_set, training(3))
     assert figures["kl"] == pytest.approx(kl_per_dimension(vae, train_set).sum())
     assert figures["active_units"] == active_units(vae, train_set).sum()
     assert figures["train"] == reconstruction_quality(vae, train_set)
@@ -214,15 +225,17 @@ def test_evaluate_puts_the_figures_together(vae):
     for samples in ("samples", "fitted_samples"):
         assert figures[samples].keys() == {"distance", "spread", "coverage", "swd"}
     assert figures["samples"] != figures["fitted_samples"]
-    assert figures == evaluate(vae, train_set, validation_set, seed=3)
-    assert figures["samples"] != evaluate(vae, train_set, validation_set, seed=4)["samples"]
+    assert figures["amortization_gap"] > 0
+    assert figures["importance_weighted_bound"] > 0
+    assert figures == evaluate(vae, train_set, validation_set, training(3))
+    assert figures["samples"] != evaluate(vae, train_set, validation_set, training(4))["samples"]
 
 
 def test_a_model_that_knows_only_the_mean_image_has_a_normalized_excess_of_one(vae):
     train_set, validation_set = image_set(12), image_set(4, seed=1)
     vae.parameters[:] = 0
     vae.center_on(train_set.mean_image(np.float64))
-    quality = evaluate(vae, train_set, validation_set, seed=3)["validation"]
+    quality = evaluate(vae, train_set, validation_set, training(3))["validation"]
     assert quality["normalized_excess"] == pytest.approx(1)
 
 
@@ -250,7 +263,9 @@ def test_an_evaluation_encodes_each_image_once(vae, monkeypatch):
     monkeypatch.setattr(
         VAE, "decode_logits", lambda self, z: decoded.append(len(z)) or decode_logits(self, z)
     )
-    evaluate(vae, train_set, validation_set, 0)
+    for measure in ("amortization_gap", "importance_weighted_bound"):  # of a few images
+        monkeypatch.setattr(vae_nb.core.metrics, measure, lambda *_: 0.0)
+    evaluate(vae, train_set, validation_set, training(0))
     assert sorted(encoded) == [7, 8]
     # The held-out images are decoded twice: once in full, once as examples.
     assert sorted(decoded) == [7, 7, 8, SAMPLES, SAMPLES]

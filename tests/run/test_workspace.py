@@ -236,6 +236,8 @@ def test_metrics_are_written(pictures, output, trained):
         "validation",
         "samples",
         "fitted_samples",
+        "importance_weighted_bound",
+        "amortization_gap",
         "images",
         "blas",
         "threads",
@@ -247,7 +249,8 @@ def test_metrics_are_written(pictures, output, trained):
     assert metrics["images"] == {"training": 8, "validation": 2, "skipped": 0}
     assert metrics["parameters"] == trained.vae.parameters.size
     assert metrics["epochs"] == 3
-    evaluated = evaluate(trained.vae, trained.train_set, trained.validation_set, 0)
+    training_config = tiny_config(pictures).training
+    evaluated = evaluate(trained.vae, trained.train_set, trained.validation_set, training_config)
     assert {key: metrics[key] for key in evaluated} == evaluated
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from vae_nb.core.inference import amortization_gap, importance_weighted_bound
 from vae_nb.core.layers import sigmoid
 from vae_nb.core.losses import bernoulli_entropy, bernoulli_loss, kl_divergence_per_dimension
 from vae_nb.core.model import MEAN_IMAGE_RANGE
@@ -17,10 +18,12 @@ from vae_nb.core.sliced_wasserstein import sliced_wasserstein
 
 if TYPE_CHECKING:
     from vae_nb.core.model import VAE
+    from vae_nb.data.config import TrainingConfig
     from vae_nb.data.image_set import ImageSet
 
 CHUNK = 256  # images at a time, so that a large set is never in memory as floats
 SAMPLES = 500
+INFERENCE_IMAGES = 64  # held-out ones, whose posteriors are optimized and sampled
 COVERAGE_NEIGHBORS = 5
 ACTIVE_VARIANCE = 0.01
 ROUNDING_BOUND = 0.1 / 255**2  # of a squared distance
@@ -225,7 +228,7 @@ def sample_quality(
     Naeem et al. (2020), "Reliable Fidelity and Diversity Metrics for Generative Models",
     equation 9, for the coverage.
     """
-    held_out = validation_set.as_float(slice(None, None, math.ceil(len(validation_set) / SAMPLES)))
+    held_out = validation_set.as_float(_at_most(SAMPLES, validation_set))
     training = train_set.as_float(slice(None, None, 1 + len(train_set) // SAMPLES))
     held_out_distance = np.median(_nearest_distances(held_out, train_set))
     sample_distance = np.median(_nearest_distances(decoded, train_set))
@@ -243,13 +246,16 @@ def sample_quality(
     return quality
 
 
-def evaluate(vae: VAE, train_set: ImageSet, validation_set: ImageSet, seed: int) -> dict[str, Any]:
+def evaluate(
+    vae: VAE, train_set: ImageSet, validation_set: ImageSet, training_config: TrainingConfig
+) -> dict[str, Any]:
     """Compute all measures of a trained model.
 
     Parameters
     ----------
-    seed : int
-        Decides the draws from the prior.
+    training_config : TrainingConfig
+        That of the training: its seed decides what is drawn at random, its KL weight belongs to the
+        loss that the encoder learned to minimize.
 
     Returns
     -------
@@ -262,7 +268,11 @@ def evaluate(vae: VAE, train_set: ImageSet, validation_set: ImageSet, seed: int)
         image (1: the model knows no more than that; None: nothing is left to know). It and the
         samples have "swd", from `sliced_wasserstein`: of the held-out images' reconstructions from
         the held-out images, and of the samples from the training images, about 500 of each.
+
+        "amortization_gap" and "importance_weighted_bound" (nats per image) are of the held-out
+        images, of about 64 of them if there are more.
     """
+    seed = training_config.seed
     posteriors = encode_set(vae, train_set)
     held_out_mean = encode_set(vae, validation_set).mean
     mean, covariance = posteriors.aggregate()
@@ -283,15 +293,24 @@ def evaluate(vae: VAE, train_set: ImageSet, validation_set: ImageSet, seed: int)
     held_out = figures["validation"]
     baseline = _excess_of_the_mean_image(vae, validation_set)
     held_out["normalized_excess"] = held_out["excess"] / baseline if baseline > 0 else None
-    some = slice(None, None, math.ceil(len(validation_set) / SAMPLES))
+    some = _at_most(SAMPLES, validation_set)
     reconstructions = vae.decode(held_out_mean[some])
     held_out["swd"] = patch_distance(reconstructions, validation_set.as_float(some))
-    training = train_set.as_float(slice(None, None, math.ceil(len(train_set) / SAMPLES)))
+    training = train_set.as_float(_at_most(SAMPLES, train_set))
     for name, vectors in (("samples", z), ("fitted_samples", fitted_z)):
         decoded = vae.decode(vectors)
         figures[name] = sample_quality(decoded, train_set, validation_set)
         figures[name]["swd"] = patch_distance(decoded, training)
+    few = validation_set.as_float(_at_most(INFERENCE_IMAGES, validation_set), vae.dtype)
+    rng = random_stream(seed, "inference")
+    figures["importance_weighted_bound"] = importance_weighted_bound(vae, few, rng)
+    figures["amortization_gap"] = amortization_gap(vae, few, training_config.kl_weight, rng)
     return figures
+
+
+def _at_most(count: int, image_set: ImageSet) -> slice:
+    """So many images of a set, evenly spaced; all of a smaller one."""
+    return slice(None, None, math.ceil(len(image_set) / count))
 
 
 def _chunks(image_set: ImageSet) -> Iterator[slice]:

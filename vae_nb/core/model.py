@@ -421,8 +421,45 @@ class VAE:
         noise = np.asarray(noise, self.dtype)
         kl_weight = float(kl_weight)  # a NumPy scalar would change the dtype
         loss, mean, log_variance, logits = self._forward(x, noise, kl_weight)
-        batch = len(x)
 
+        mean_gradient, log_variance_gradient = self.posterior_gradient(
+            x, logits, mean, log_variance, noise, kl_weight
+        )
+        # Where `encode` clipped the log-variance, it is constant.
+        log_variance_gradient *= np.abs(self.log_variance_head.output) < LOG_VARIANCE_BOUND
+
+        gradient = self.mean_head.backward(mean_gradient)
+        gradient += self.log_variance_head.backward(log_variance_gradient)  # (batch, units)
+        first, *others = self.encoder
+        for layer in reversed(others):
+            gradient = layer.backward(gradient)
+        first.backward_to_parameters(gradient)
+        return loss
+
+    def posterior_gradient(
+        self,
+        x: NDArray,
+        logits: NDArray,
+        mean: NDArray,
+        log_variance: NDArray,
+        noise: NDArray,
+        kl_weight: float,
+    ) -> tuple[NDArray, NDArray]:
+        """Pass the gradient of the loss back through the decoder, to the posteriors.
+
+        Parameters
+        ----------
+        x, logits : ndarray, shape (batch, pixels)
+            The images, and what the last `decode_logits` made of
+            `reparameterize(mean, log_variance, noise)`.
+        mean, log_variance, noise : ndarray, shape (batch, latent)
+
+        Returns
+        -------
+        tuple of two ndarrays, each of shape (batch, latent)
+            d loss / d mean and d loss / d log_variance.
+        """
+        batch = len(x)
         # (batch, pixels)
         gradient = in_blocks(bernoulli_loss_gradient, np.empty_like(logits), logits, x)
         gradient /= batch  # the loss is a mean over the batch
@@ -436,16 +473,7 @@ class VAE:
         kl_mean_gradient, kl_log_variance_gradient = kl_divergence_gradient(mean, log_variance)
         mean_gradient = mean_gradient + kl_weight / batch * kl_mean_gradient
         log_variance_gradient += kl_weight / batch * kl_log_variance_gradient
-        # Where `encode` clipped the log-variance, it is constant.
-        log_variance_gradient *= np.abs(self.log_variance_head.output) < LOG_VARIANCE_BOUND
-
-        gradient = self.mean_head.backward(mean_gradient)
-        gradient += self.log_variance_head.backward(log_variance_gradient)  # (batch, units)
-        first, *others = self.encoder
-        for layer in reversed(others):
-            gradient = layer.backward(gradient)
-        first.backward_to_parameters(gradient)
-        return loss
+        return mean_gradient, log_variance_gradient
 
     def reorder_latent(self, order: NDArray) -> None:
         """Put the latent dimensions in another order; nothing else changes.

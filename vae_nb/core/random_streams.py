@@ -3,7 +3,16 @@
 import numpy as np
 
 # A purpose's place in this list is part of its seed: add new ones at the end.
-PURPOSES = ("split", "weights", "batches", "noise", "validation", "samples", "patches")
+PURPOSES = (
+    "split",
+    "weights",
+    "batches",
+    "noise",
+    "validation",
+    "samples",
+    "patches",
+    "inference",
+)
 
 
 def random_stream(seed: int, purpose: str) -> np.random.Generator:

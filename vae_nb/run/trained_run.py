@@ -13,7 +13,7 @@ from vae_nb.core.metrics import evaluate
 from vae_nb.core.model import VAE
 from vae_nb.core.random_streams import random_stream
 from vae_nb.core.training import History, TrainingState, train
-from vae_nb.data.config import Config, load_config
+from vae_nb.data.config import Config, TrainingConfig, load_config
 from vae_nb.data.image_files import load_images, skipped_lines
 from vae_nb.data.image_set import ImageSet
 from vae_nb.run.checkpoints import CheckpointWriter, current_epoch, find_checkpoint
@@ -216,7 +216,7 @@ def _saved_run(workspace: Workspace, config: Config, images: ImageSet) -> Traine
     seed = config.training.seed
     train_set, validation_set = images.split(config.data.validation_split, seed)
     if not metrics:
-        metrics = _measure(vae, history, images, train_set, validation_set, seed)
+        metrics = _measure(vae, history, images, train_set, validation_set, config.training)
     return TrainedRun(config, train_set, validation_set, vae, history, metrics)
 
 
@@ -260,7 +260,7 @@ def _train_into(
             )
         finally:
             progress_file.remove()
-        metrics = _measure(vae, history, images, train_set, validation_set, seed)
+        metrics = _measure(vae, history, images, train_set, validation_set, config.training)
         if state is not None:
             metrics["resumed_at"] = current_epoch(complete_epochs, config)
         with keep_earlier(workspace.model_path, origin, len(history)):
@@ -282,7 +282,7 @@ def _measure(
     images: ImageSet,
     train_set: ImageSet,
     validation_set: ImageSet,
-    seed: int,
+    training_config: TrainingConfig,
 ) -> dict[str, Any]:
     """Return what `metrics.json` holds."""
     return {
@@ -290,7 +290,7 @@ def _measure(
         "epochs": len(history),
         "training_seconds": round(history.seconds, 1),
         "resumed_at": None,
-        **evaluate(vae, train_set, validation_set, seed),
+        **evaluate(vae, train_set, validation_set, training_config),
         "images": {
             "training": len(train_set),
             "validation": len(validation_set),
