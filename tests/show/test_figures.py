@@ -95,6 +95,9 @@ def all_figures(count, shape, labels, latent):
         "latent_traversal": figures.latent_traversal(
             grid, values, values[: len(grid)], "first latent dimension z₁", "second one z₂"
         ),
+        "latent_plane": figures.latent_plane(
+            some_images(15, 15, *shape), 3.0, images, np.resize(points, (count, 2))
+        ),
         "latent_strips": figures.latent_strips(
             some_images(latent, 7, *shape), np.linspace(-3, 3, 7), names
         ),
@@ -378,6 +381,35 @@ def test_traversal_is_seamless_and_its_coordinates_can_be_read(shape, steps):
         assert float(labels[0].get_text().replace("−", "-")) == first
         boxes = [label.get_window_extent() for label in labels]
         assert not any(a.overlaps(b) for a in boxes for b in boxes if a is not b)
+
+
+@pytest.mark.parametrize("shape", [(32, 32, 3), (32, 16, 1)])
+def test_a_plane_shows_the_grid_and_the_pictures_at_their_codes(shape):
+    decoded = some_images(15, 15, *shape)
+    figure = figures.latent_plane(decoded, 3.0, decoded[0, :2], [[0, 0], [2.99, 2.99]])
+    canvas = rendered(figure)
+    grid, codes, *_ = (axes.get_window_extent() for axes in figure.axes[1:])
+    ((x, y),) = places(canvas, enlarged(decoded[-1, 0], 1))  # y points upwards
+    assert abs(x - grid.x0 - (32 - shape[1]) // 2) <= 1
+    assert abs(canvas.shape[0] - y - grid.y1) <= 1
+    x, y = max(places(canvas, enlarged(decoded[0, 0], 1)))  # in the right panel
+    middle = np.array([x + shape[1] / 2, canvas.shape[0] - y - shape[0] / 2])
+    assert np.all(np.abs(middle - [codes.x0 + codes.width / 2, codes.y0 + codes.height / 2]) <= 2)
+    x, y = max(places(canvas, enlarged(decoded[0, 1], 1)))  # whole, though near the corner
+    assert x + shape[1] <= codes.x1
+    assert canvas.shape[0] - y <= codes.y1
+
+
+def test_a_walk_over_the_plane_marks_where_it_is():
+    decoded = some_images(15, 15, 32, 32, 3)
+    path = [[0, 0], [1.5, 1.5]]
+    frames = figures.plane_film(decoded, 3.0, path, decoded[0, :2])
+    assert frames.shape == (2, 240, 240 + 4 + 240, 3)
+    changed = np.argwhere(np.any(frames[0] != frames[1], axis=2)[:, :240])
+    np.testing.assert_allclose(changed.min(axis=0), [60 - 9, 120 - 9], atol=1)
+    np.testing.assert_allclose(changed.max(axis=0), [120 + 9, 180 + 9], atol=1)
+    picture = enlarged(decoded[0, 1], 7)
+    np.testing.assert_array_equal(frames[1, 8:232, 252:476], picture)
 
 
 def test_interpolation_frames_the_ends():

@@ -40,8 +40,9 @@ def amortization_gap(vae: VAE, x: NDArray, kl_weight: float, rng: np.random.Gene
     Returns
     -------
     float
-        The loss of the encoder's posteriors minus that of `optimized_posteriors`, in nats per image.
-        The optimization may stop short of the best posterior, so the true gap is at least as large.
+        The loss of the encoder's posteriors minus that of `optimized_posteriors`, in nats per
+        image. The optimization may stop short of the best posteriors, so the true gap may be
+        larger.
 
     References
     ----------

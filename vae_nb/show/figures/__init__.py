@@ -46,6 +46,7 @@ from vae_nb.show.figures.paper import (
     VERMILLION,
     YELLOW,
 )
+from vae_nb.show.figures.plane import latent_plane, plane_film
 from vae_nb.show.figures.sweeps import sweep_curves, sweep_dots, sweep_trade_off
 
 __all__ = [
@@ -68,10 +69,12 @@ __all__ = [
     "image_table",
     "interpolation",
     "kl_per_dimension",
+    "latent_plane",
     "latent_space",
     "latent_strips",
     "latent_traversal",
     "loss_curves",
+    "plane_film",
     "reconstructions",
     "sliders",
     "sweep_curves",

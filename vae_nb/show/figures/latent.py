@@ -78,7 +78,9 @@ def latent_space(
         left = number * pitch + 76
         axes = add_axes(figure, left, top, PANEL, PANEL)
         axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
-        panel = _scatter_images(axes, np.asarray(points, float), thumbnails, image_colors)
+        places = np.asarray(points, float)
+        limits = _limits_with_border(places)
+        panel = scatter_images(axes, places, limits, thumbnails, image_colors)
         add_image(figure, left, top, panel)
     if legend_height:
         handles = [
@@ -89,16 +91,25 @@ def latent_space(
     return figure
 
 
-def _scatter_images(
-    axes: Axes, points: NDArray, thumbnails: NDArray[np.uint8], colors: NDArray
+def scatter_images(
+    axes: Axes,
+    points: NDArray,
+    limits: tuple[NDArray, NDArray],
+    thumbnails: NDArray[np.uint8],
+    colors: NDArray,
 ) -> NDArray[np.uint8]:
-    """Draw dots, and return the thumbnails as an image (PANEL, PANEL, 4) to lay over them."""
+    """Draw dots, and return the thumbnails as an image (PANEL, PANEL, 4) to lay over them.
+
+    The limits are the lowest and the highest (x, y). No thumbnail covers another one or hangs over
+    the border.
+    """
     height, width = np.array(thumbnails.shape[1:3]) + 2 * FRAME
-    low, high = _limits_with_border(points)
+    low, high = limits
     axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
     places = (points - low) / (high - low) * PANEL  # (n, 2), from the bottom left
     places[:, 1] = PANEL - places[:, 1]  # from the top left
     corners = np.round(places - np.array([width, height]) / 2).astype(int)
+    corners = np.clip(corners, 0, PANEL - np.array([width, height]))
     chosen = without_overlap(corners, (width, height))
 
     panel = np.zeros((PANEL, PANEL, 4), np.uint8)  # transparent
