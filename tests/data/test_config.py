@@ -644,7 +644,7 @@ def test_the_configurations_that_come_along_load(path):
 
 
 def test_all_configurations_come_along():
-    names = ["all_emojis", "basic", "deep", "fine_details", "original"]
+    names = ["all_emojis", "basic", "deep", "fine_details", "original", "plane"]
     assert [path.stem for path in CONFIGS] == names
 
 

@@ -26,7 +26,14 @@ IMAGES = {  # the files that each notebook writes
     "05": ["reconstruccion.png"],
     "06": ["latent_space.png", "kl_per_dimension.png"],
     "07": ["loss.png"],
-    "08": ["latent_traversal.png", "interpolation.png", "samples.png", "latent_walk.gif"],
+    "08": [
+        "latent_traversal.png",
+        "interpolation.png",
+        "samples.png",
+        "latent_walk.gif",
+        "plane.png",
+        "plane.gif",
+    ],
     "09": ["sliders.png"],
     "10": [],  # it saves figures of a sweep of the reader's own
 }
