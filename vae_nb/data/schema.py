@@ -4,18 +4,21 @@ A key is one field of a class: its name, type, default, bounds and description. 
 editors, the tables in docs/configuration.md and every error message are derived from it.
 """
 
+import dataclasses
 import difflib
 import functools
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, Union
 
 from pydantic import (
     AllowInfNan,
     ConfigDict,
+    Discriminator,
     Strict,
+    Tag,
     TypeAdapter,
     ValidationError,
     field_validator,
@@ -61,6 +64,25 @@ class Section:
         return _whole(value)
 
 
+def one_of(*kinds: type) -> Any:
+    """Return the type of an object that is of one of several sections, as its keys tell."""
+    names = [[field.name for field in dataclasses.fields(kind)] for kind in kinds]
+
+    def tag_of(value: Any) -> str | None:
+        if isinstance(value, dict):
+            return str(_most_similar(names, value))
+        return str(kinds.index(type(value))) if type(value) in kinds else None
+
+    tagged = [Annotated[kind, Tag(str(number))] for number, kind in enumerate(kinds)]
+    return Annotated[Union[tuple(tagged)], Discriminator(tag_of)]  # noqa: UP007 - made at run time
+
+
+def _most_similar(names: Sequence[Collection[str]], value: dict[Any, Any]) -> int:
+    """Return the number of the collection that has most of an object's keys; the first, of several."""
+    shared = [sum(key in collection for key in value) for collection in names]
+    return shared.index(max(shared))
+
+
 def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
@@ -100,7 +122,7 @@ def validated(
         found = _Errors(kind, error).of_file(values)
         errors = [*errors, *islice(found, MAX_ERRORS + 1)]
     if errors:
-        raise ConfigError(*_sentences(list(errors), source, overrides))
+        raise ConfigError(*sentences(list(errors), source, overrides))
     return instance
 
 
@@ -127,6 +149,12 @@ class _Errors:
     ) -> Iterator[Error]:
         """Yield what is wrong with the parts of a value, or else with the value as a whole."""
         if location not in self.wrong:
+            return
+        if "oneOf" in schema and isinstance(value, dict):
+            number = _most_similar([kind["properties"] for kind in schema["oneOf"]], value)
+            yield from self._of_value(
+                schema["oneOf"][number], value, path, (*location, str(number))
+            )
             return
         errors_of_parts = self._of_parts(schema, value, path, location)
         first = next(errors_of_parts, None)
@@ -158,7 +186,7 @@ class _Errors:
                     yield from self._of_value(part, value[key], prefix + key, (*location, key))
                 elif key in schema.get("required", ()):
                     yield prefix + key, f"is missing; allowed is {part['errorMessage']}."
-        elif isinstance(value, list | tuple) and schema.get("items", {}).get("type") == "object":
+        elif isinstance(value, list | tuple) and _has_objects(schema):
             for index, item in enumerate(value):
                 inside = (f"{path}[{index}]", (*location, index))
                 yield from self._of_value(schema["items"], item, *inside)
@@ -176,20 +204,26 @@ class _Errors:
         return unknown_key(nearest, names)
 
 
-def _sentences(errors: list[Error], source: str | Path, overrides: Collection[Any]) -> list[str]:
+def _has_objects(schema: Schema) -> bool:
+    """Whether a schema is that of a list of objects."""
+    items = schema.get("items", {})
+    return items.get("type") == "object" or "oneOf" in items
+
+
+def sentences(errors: list[Error], source: str | Path, overrides: Collection[Any]) -> list[str]:
     """Return the lines of the message: each says where the error is, and what is wrong."""
     name = shown_path(source)
     starts = tuple(key_text(key) for key in overrides)
-    sentences = []
+    lines = []
     for path, what in errors[:MAX_ERRORS]:
         is_override = any(
             path == start or path.startswith((f"{start}.", f"{start}[")) for start in starts
         )
         where = "overrides" if is_override else name
-        sentences.append(f"{where}: {path or 'the top level'} {what}")
+        lines.append(f"{where}: {path or 'the top level'} {what}")
     if len(errors) > MAX_ERRORS:
-        sentences.append(f"{name}: there are more errors than these.")
-    return sentences
+        lines.append(f"{name}: there are more errors than these.")
+    return lines
 
 
 def unknown_key(nearest: str | None, names: list[str]) -> str:
@@ -279,6 +313,8 @@ def _completed(schema: Schema, definitions: Schema) -> Schema:
     if schema.get("type") == "object":
         schema.pop("title", None)  # the name of the class
     completed = dict(schema)
+    if "oneOf" in schema:
+        completed["oneOf"] = [_completed(kind, definitions) for kind in schema["oneOf"]]
     for key in ("items", "additionalProperties"):
         if isinstance(schema.get(key), dict):
             completed[key] = _completed(schema[key], definitions)
@@ -294,8 +330,9 @@ def _allowed(schema: Schema) -> str:
     """Say in words what a schema allows."""
     if "errorMessage" in schema:
         return schema["errorMessage"]
-    if "anyOf" in schema:
-        return " or ".join(_allowed(choice) for choice in schema["anyOf"])
+    for choices in ("anyOf", "oneOf"):
+        if choices in schema:
+            return " or ".join(_allowed(choice) for choice in schema[choices])
     if "enum" in schema:
         return f"one of {', '.join(json.dumps(choice) for choice in schema['enum'])}"
     kind = schema["type"]
