@@ -13,7 +13,9 @@ from vae_nb.core.convolution import PIXELS, Patches
 from vae_nb.system.errors import ConfigError
 
 if TYPE_CHECKING:
-    from vae_nb.data.config import ConvolutionConfig, LayerConfig, ModelConfig
+    from typing_extensions import TypeIs
+
+    from vae_nb.data.config import AnyLayer, ConvolutionConfig, ModelConfig
 
 Shape = tuple[int, ...]  # of a layer's input or output for one image
 
@@ -95,15 +97,13 @@ def count_parameters(model_config: ModelConfig, image_shape: Sequence[int]) -> i
     return sum(shape.parameters for shape in layer_shapes(model_config, image_shape))
 
 
-def _encoder_shapes(
-    layers: Sequence[LayerConfig | ConvolutionConfig], image_shape: Shape
-) -> list[LayerShape]:
+def _encoder_shapes(layers: Sequence[AnyLayer], image_shape: Shape) -> list[LayerShape]:
     """The encoder's layers: convolutions, each of which makes the image smaller, then units."""
     shapes = []
     input_shape = image_shape
     for index, layer in enumerate(layers):
         name = f"encoder_{index + 1}"
-        if not hasattr(layer, "filters"):
+        if not _is_convolution(layer):
             shape = _dense(name, layer.activation, input_shape, (layer.units,))
         else:
             key = f"model.encoder_layers[{index}]"
@@ -135,7 +135,7 @@ def _decoder_shapes(model_config: ModelConfig, image_shape: Shape) -> list[Layer
     layers = model_config.decoder_layers
     for index, layer in enumerate(layers):
         name = f"decoder_{index + 1}"
-        if not hasattr(layer, "filters"):
+        if not _is_convolution(layer):
             if len(input_shape) > 1:
                 raise ConfigError(
                     f"model.decoder_layers[{index}] has units after a layer with filters; allowed "
@@ -179,7 +179,7 @@ def _dense(name: str, activation: str, input_shape: Shape, output_shape: Shape) 
 
 
 def _patches(layer: ConvolutionConfig, key: str) -> Patches:
-    """The patches of a layer, after a check that the border around an image is as wide on all sides.
+    """The patches of a layer, after a check that the border is as wide on all sides of an image.
 
     A border of (kernel_size - strides) / 2 pixels makes an image smaller, or larger, by exactly the
     factor `strides`.
@@ -194,16 +194,21 @@ def _patches(layer: ConvolutionConfig, key: str) -> Patches:
     return patches
 
 
-def _first_image(layers: Sequence[ConvolutionConfig], image_shape: Shape) -> Shape:
+def _first_image(layers: Sequence[AnyLayer], image_shape: Shape) -> Shape:
     """The shape of the small image that the decoder's convolutions start from.
 
     It has as many channels as the first of them has filters.
     """
+    convolutions = [layer for layer in layers if _is_convolution(layer)]
     height, width, _ = image_shape
-    factor = math.prod(layer.strides for layer in layers if hasattr(layer, "filters"))
+    factor = math.prod(layer.strides for layer in convolutions)
     if height % factor or width % factor:
         raise ConfigError(
             f"model.decoder_layers have strides whose product is {factor}; allowed is a divisor of "
             f"the image's height and width, {height}×{width}."
         )
-    return height // factor, width // factor, layers[0].filters
+    return height // factor, width // factor, convolutions[0].filters
+
+
+def _is_convolution(layer: AnyLayer) -> TypeIs[ConvolutionConfig]:
+    return hasattr(layer, "filters")

@@ -218,7 +218,9 @@ def _sum_over_rows(x: NDArray, matrix: NDArray) -> NDArray:
     """x @ matrix, where the rows of the matrix lie one after another in memory."""
     dtype = np.result_type(x, matrix)
     shape = (len(x), matrix.shape[1])
-    return sum_over_blocks(lambda rows: x[:, rows] @ matrix[rows], _matrix_blocks(matrix), shape, dtype)
+    return sum_over_blocks(
+        lambda rows: x[:, rows] @ matrix[rows], _matrix_blocks(matrix), shape, dtype
+    )
 
 
 def _column_by_column(x: NDArray, matrix: NDArray) -> NDArray:

@@ -12,7 +12,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, Strict, model_validator
+from pydantic import BeforeValidator, Field, Strict, Tag, model_validator
 from pydantic.dataclasses import dataclass
 
 from vae_nb.core.architecture import layer_shapes
@@ -23,10 +23,10 @@ from vae_nb.data.schema import (
     Number,
     Section,
     Text,
+    by_keys,
     key_text,
     keys,
     nearest_key,
-    one_of,
     sentences,
     shown,
     unknown_key,
@@ -48,9 +48,7 @@ Folders = Annotated[
     BeforeValidator(_as_tuple, json_schema_input_type=Folder | FolderList),
 ]
 Side = Annotated[Integer, Field(ge=4, le=1024)]
-Activation = Literal[
-    "linear", "relu", "tanh", "sigmoid", "softplus", "cosh", "silu", "leaky_relu"
-]
+Activation = Literal["linear", "relu", "tanh", "sigmoid", "softplus", "cosh", "silu", "leaky_relu"]
 
 
 @dataclass(frozen=True)
@@ -114,9 +112,9 @@ class ConvolutionConfig(Section):
     activation: Activation = Field(description="The layer's activation function.")
 
 
-AnyLayer = LayerConfig | ConvolutionConfig
+AnyLayer = Annotated[LayerConfig, Tag("0")] | Annotated[ConvolutionConfig, Tag("1")]
 Layers = Annotated[
-    tuple[one_of(LayerConfig, ConvolutionConfig), ...],  # type: ignore[misc]
+    tuple[Annotated[AnyLayer, by_keys(LayerConfig, ConvolutionConfig)], ...],
     Strict(),
     Field(min_length=1, max_length=32),
 ]

@@ -11,14 +11,13 @@ import json
 from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, Union
+from typing import Annotated, Any, TypeVar
 
 from pydantic import (
     AllowInfNan,
     ConfigDict,
     Discriminator,
     Strict,
-    Tag,
     TypeAdapter,
     ValidationError,
     field_validator,
@@ -64,22 +63,24 @@ class Section:
         return _whole(value)
 
 
-def one_of(*kinds: type) -> Any:
-    """Return the type of an object that is of one of several sections, as its keys tell."""
-    names = [[field.name for field in dataclasses.fields(kind)] for kind in kinds]
+def by_keys(*kinds: type) -> Discriminator:
+    """Tell apart the sections of a union by the keys that an object has.
+
+    The tags of the union's members are "0", "1" and so on, in the order of `kinds`.
+    """
+    keys_of_kinds = [[field.name for field in dataclasses.fields(kind)] for kind in kinds]
 
     def tag_of(value: Any) -> str | None:
         if isinstance(value, dict):
-            return str(_most_similar(names, value))
+            return str(_most_similar(keys_of_kinds, value))
         return str(kinds.index(type(value))) if type(value) in kinds else None
 
-    tagged = [Annotated[kind, Tag(str(number))] for number, kind in enumerate(kinds)]
-    return Annotated[Union[tuple(tagged)], Discriminator(tag_of)]  # noqa: UP007 - made at run time
+    return Discriminator(tag_of)
 
 
-def _most_similar(names: Sequence[Collection[str]], value: dict[Any, Any]) -> int:
-    """Return the number of the collection that has most of an object's keys; the first, of several."""
-    shared = [sum(key in collection for key in value) for collection in names]
+def _most_similar(kinds: Sequence[Collection[str]], value: dict[Any, Any]) -> int:
+    """Return the number of the kind that has most keys of an object; the first one of several."""
+    shared = [sum(key in keys_of_kind for key in value) for keys_of_kind in kinds]
     return shared.index(max(shared))
 
 
