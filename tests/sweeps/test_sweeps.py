@@ -237,6 +237,15 @@ def test_a_swept_encoder_has_a_mirrored_decoder():
     assert second.values["model.decoder_layers"] == "5-4 relu"
 
 
+def test_convolutions_are_told_in_a_short_text():
+    wide = {"filters": 32, "kernel_size": 4, "strides": 2, "activation": "silu"}
+    layers = [wide, {**wide, "filters": 64}, {"units": 9, "activation": "tanh"}]
+    (run,) = plan.plan_sweep(["configs/deep.json"], [{"model.encoder_layers": [layers]}])
+    assert run.values["model.encoder_layers"] == "32k4s2-64k4s2 silu, 9 tanh"
+    assert run.values["model.decoder_layers"] == "mirrored"
+    assert "32k4s2-64k4s2-silu" in run.name
+
+
 def test_names_are_different_folder_names():
     paths = [[f"/a/{letter * 200}", "/b c?*"] for letter in "xy"]
     runs = plan.plan_sweep(["config.json"], [{"data.input_dir": [*paths, "/a:b", "/a?b"]}])

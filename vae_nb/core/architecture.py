@@ -170,12 +170,14 @@ def _decoder_shapes(model_config: ModelConfig, image_shape: Shape) -> list[Layer
             "layer has units."
         )
     else:
-        output = _dense("output", "linear", input_shape, image_shape)
+        output = _dense("output", "linear", input_shape, (math.prod(image_shape),))
     return [*shapes, output]
 
 
 def _dense(name: str, activation: str, input_shape: Shape, output_shape: Shape) -> LayerShape:
-    return LayerShape(name, activation, input_shape, output_shape, math.prod(output_shape))
+    """A dense layer: to it, all numbers of its input are alike."""
+    inputs = (math.prod(input_shape),)
+    return LayerShape(name, activation, inputs, output_shape, math.prod(output_shape))
 
 
 def _patches(layer: ConvolutionConfig, key: str) -> Patches:

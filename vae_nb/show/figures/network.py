@@ -112,7 +112,7 @@ def architecture(layers: Sequence[LayerShape]) -> Figure:
 def _architecture_columns(layers: Sequence[LayerShape]) -> list[_Column]:
     """Return the columns of boxes, from left to right."""
     first, *_, last = layers
-    columns = [_Column("image", LIGHT_GRAY, [""], _image_shape(first, first.input_shape), "")]
+    columns = [_Column("image", LIGHT_GRAY, [""], first.input_shape, "")]
     for layer in layers:
         shape = layer.output_shape
         if layer.name == "mean":
@@ -125,16 +125,9 @@ def _architecture_columns(layers: Sequence[LayerShape]) -> list[_Column]:
         elif layer.name.startswith("encoder_"):
             columns.append(_Column("encoder", SKY_BLUE, [""], shape, layer.activation))
         else:
-            shape = _image_shape(layer, shape)
             columns.append(_Column("decoder", BLUISH_GREEN, [""], shape, layer.activation))
-    shape = _image_shape(last, last.output_shape)
-    columns.append(_Column("image", LIGHT_GRAY, [""], shape, "sigmoid"))
+    columns.append(_Column("image", LIGHT_GRAY, [""], last.output_shape, "sigmoid"))
     return columns
-
-
-def _image_shape(layer: LayerShape, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The shape of an image as a layer sees it: to a dense layer, all its numbers are alike."""
-    return (math.prod(shape),) if layer.reads is None and len(shape) == 3 else shape
 
 
 def _box_height(units: int, max_units: int) -> float:
