@@ -1,6 +1,7 @@
 """The VAE that the notebooks teach, in NumPy alone: no files, no widgets, no figures.
 
 Read `layers`, `losses` and `model` first, then `optimizers`, `schedules`, `metrics` and `training`,
-then `gradient_checking` and `latent`. `blocks` is about speed, so it can wait: read its `matmul` as
-`@`. `random_streams` is about seeds. Imports the errors of `system`.
+then `gradient_checking` and `latent`. `convolution` has the other kind of layer, and `architecture`
+says which layers a model has. `blocks` is about speed, so it can wait: read its `matmul` as `@`.
+`random_streams` is about seeds. Imports the errors of `system`.
 """
