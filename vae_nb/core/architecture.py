@@ -13,8 +13,6 @@ from vae_nb.core.convolution import PIXELS, Patches
 from vae_nb.system.errors import ConfigError
 
 if TYPE_CHECKING:
-    from typing_extensions import TypeIs
-
     from vae_nb.data.config import AnyLayer, ConvolutionConfig, ModelConfig
 
 Shape = tuple[int, ...]  # of a layer's input or output for one image
@@ -103,7 +101,7 @@ def _encoder_shapes(layers: Sequence[AnyLayer], image_shape: Shape) -> list[Laye
     input_shape = image_shape
     for index, layer in enumerate(layers):
         name = f"encoder_{index + 1}"
-        if not _is_convolution(layer):
+        if hasattr(layer, "units"):
             shape = _dense(name, layer.activation, input_shape, (layer.units,))
         else:
             key = f"model.encoder_layers[{index}]"
@@ -135,7 +133,7 @@ def _decoder_shapes(model_config: ModelConfig, image_shape: Shape) -> list[Layer
     layers = model_config.decoder_layers
     for index, layer in enumerate(layers):
         name = f"decoder_{index + 1}"
-        if not _is_convolution(layer):
+        if hasattr(layer, "units"):
             if len(input_shape) > 1:
                 raise ConfigError(
                     f"model.decoder_layers[{index}] has units after a layer with filters; allowed "
@@ -201,7 +199,7 @@ def _first_image(layers: Sequence[AnyLayer], image_shape: Shape) -> Shape:
 
     It has as many channels as the first of them has filters.
     """
-    convolutions = [layer for layer in layers if _is_convolution(layer)]
+    convolutions = [layer for layer in layers if not hasattr(layer, "units")]
     height, width, _ = image_shape
     factor = math.prod(layer.strides for layer in convolutions)
     if height % factor or width % factor:
@@ -210,7 +208,3 @@ def _first_image(layers: Sequence[AnyLayer], image_shape: Shape) -> Shape:
             f"the image's height and width, {height}×{width}."
         )
     return height // factor, width // factor, convolutions[0].filters
-
-
-def _is_convolution(layer: AnyLayer) -> TypeIs[ConvolutionConfig]:
-    return hasattr(layer, "filters")
