@@ -252,7 +252,9 @@ class Convolution:
             gradients = np.empty(shape, gradient.dtype)
             weights_gradient, biases_gradient = self._split(gradients)
             weights_gradient[:] = read.T @ written
-            np.sum(gradient.reshape(-1, self.biases.size), axis=0, out=biases_gradient)
+            # The biases are weights of an input that is always 1. This is faster than np.sum.
+            gradient = gradient.reshape(-1, self.biases.size)
+            biases_gradient[:] = np.ones(len(gradient), gradient.dtype) @ gradient
             return gradients
 
         blocks = self._blocks(len(output_gradient))
