@@ -413,6 +413,18 @@ def test_float32_stays_float32_though_images_and_noise_are_not():
     np.testing.assert_allclose(loss, vae.loss(x.astype(np.float32), noise), rtol=1e-5)
 
 
+def test_many_images_are_decoded_some_at_a_time(monkeypatch):
+    vae, _, _ = convolutional_problem("patches, then 3×3")
+    z = np.random.default_rng(0).standard_normal((5, 2))
+    images = vae.decode(z)
+    outputs = sum(layer.output.shape[1] for layer in vae.decoder)
+    monkeypatch.setattr(vae_nb.core.model, "OUTPUTS_AT_A_TIME", 4 * outputs)
+    few, _, _ = convolutional_problem("patches, then 3×3")
+    assert 1 <= few.images_at_a_time < 4
+    np.testing.assert_allclose(few.decode(z), images, rtol=1e-13)
+    assert len(few.decoder[0].output) < 5  # the last ones alone are remembered
+
+
 def test_lists_are_taken():
     vae, x, noise = small_problem()
     np.testing.assert_array_equal(

@@ -36,6 +36,11 @@ MEAN_IMAGE_RANGE = (0.01, 0.99)
 OUTPUT_INITIAL_SCALE = 0.03
 
 
+# So many numbers may the layers of a model put out at a time where no gradient is wanted: 64 MB of
+# float32, and as much before the activations.
+OUTPUTS_AT_A_TIME = 2**24
+
+
 class Loss(NamedTuple):
     """A loss averaged over a batch, in nats per image: total = reconstruction + kl_weight * kl."""
 
@@ -128,6 +133,9 @@ class VAE:
         `loss_and_gradients` found it.
     mean_image : ndarray, shape (pixels,)
         Subtracted from the input; zero until `center_on`.
+    images_at_a_time : int
+        How many images should go through the model at a time where no gradient is wanted. Layers
+        remember all that they put out, and convolutions put out a lot.
 
     Raises
     ------
@@ -175,6 +183,8 @@ class VAE:
         self.mean_head, self.log_variance_head = layers[depth : depth + 2]
         self.decoder = layers[depth + 2 :]
         self.gradient_blocks = self._locate_gradient_blocks()
+        outputs = sum(math.prod(shape.output_shape) for shape in self._shapes)  # for one image
+        self.images_at_a_time = max(1, OUTPUTS_AT_A_TIME // outputs)
 
         if rng is not None:
             for layer in layers:
@@ -313,7 +323,12 @@ class VAE:
         ndarray, shape (batch, pixels)
             In [0, 1]: the probabilities of the Bernoulli distributions.
         """
-        return sigmoid(self.decode_logits(z))
+        z = np.asarray(z, self.dtype)
+        images = np.empty((len(z), self.mean_image.size), self.dtype)
+        for start in range(0, len(z), self.images_at_a_time):
+            some = slice(start, start + self.images_at_a_time)
+            images[some] = sigmoid(self.decode_logits(z[some]))
+        return images
 
     def reconstruct(self, x: NDArray) -> NDArray:
         """Encode images, and decode the means of their posteriors.
