@@ -89,6 +89,7 @@ class Torch:
             "relu": torch.relu,
             "cosh": torch.cosh,
             "silu": functional.silu,
+            "leaky_relu": lambda x: functional.leaky_relu(x, 0.2),
         }
 
         class Dense(torch.nn.Module):
@@ -225,6 +226,7 @@ class Jax:
             "relu": jax.nn.relu,
             "cosh": jnp.cosh,
             "silu": jax.nn.silu,
+            "leaky_relu": lambda x: jax.nn.leaky_relu(x, 0.2),
         }
         self.to_device = jnp.asarray
         self.version = f"jax {jax.__version__}"
