@@ -20,7 +20,10 @@ VARIANTS = {  # name: (file, overrides)
     "config_seed_0": ("config.json", {"training.seed": 0}),
     **{
         name: (f"configs/{name}.json", {})
-        for name in ("basic", "convolutional", "deep", "fine_details", "original", "all_emojis")
+        for name in (
+            *("basic", "convolutional", "deep", "fine_details", "original"),
+            *("all_emojis", "plane"),
+        )
     },
 }
 
@@ -79,7 +82,7 @@ def main(names):
     for name in names or VARIANTS:
         print(name, flush=True)
         run = train_and_save(load_config(*VARIANTS[name]), ROOT / "output" / "variants" / name)
-        if run.metrics["kl"] <= 5 or run.metrics["active_units"] < 8:
+        if run.metrics["kl"] <= 5 or run.metrics["active_units"] < min(8, run.vae.latent_dim):
             sys.exit(f"{name} collapsed: {run.metrics['active_units']} active units.")
         rows = json.loads(TABLE.read_text(encoding="utf-8")) if TABLE.exists() else {}
         rows[name] = run.metrics

@@ -72,22 +72,21 @@ def _pages() -> dict[Path, str]:
 def _figures(pages: dict[Path, str]) -> dict[str, str]:
     """Return the tables and figures of the READMEs, by the names of their blocks."""
     variants = pages[train_variants.TABLE.with_suffix(".md")]
+    finalists = read_sweep(DOCUMENTED)
+    keep_sweep.check_the_default(finalists)
     sweep = pages[DOCUMENTED / "README.md"]
     _, step, *_ = pages[benchmarks.FOLDER / "results.md"].split("\n## ")
     times = json.loads(measure_run.TABLE.read_text(encoding="utf-8"))
     historic = load_config("configs/original.json")
     departures = load_config("configs/all_emojis.json", {"data.input_dir": "input/emojis"})
-    margin, gain = keep_sweep.margin_of_the_default(read_sweep(DOCUMENTED))
     return {
         "variants": variants[variants.index("\n| ") :],
-        "sweep": sweep[sweep.index("\n| ") :],
+        "sweep": sweep[sweep.index("\n| ") : sweep.index("\n## Differences")],
         "step": step[step.index("\n") :],
         "elsewhere": _ratios_elsewhere(),
         "minutes": measure_run.minutes(times),
         "minutes on a slow laptop": measure_run.minutes(times, slowdown=3),
         "departures": ", ".join(f"`{key}`" for key in departures.differences(historic)),
-        "margin": f"{100 * margin:.0f} %",
-        "gain": f"{gain:.0f} nats",
     }
 
 

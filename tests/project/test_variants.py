@@ -16,4 +16,4 @@ import train_variants
 def test_a_shipped_configuration_does_not_collapse(name, tmp_path):
     run = train_and_save(load_config(*train_variants.VARIANTS[name]), tmp_path, progress=False)
     assert run.metrics["kl"] > 5
-    assert run.metrics["active_units"] >= 8
+    assert run.metrics["active_units"] >= min(8, run.vae.latent_dim)

@@ -77,6 +77,8 @@ def test_a_configuration_is_named_by_what_differs_from_the_reference():
     assert list(groups) == [*names, "latent_dim 64"]
     assert list(groups["reference"]) == [1, 2, 3]
     assert groups["latent_dim 8"][2]["run"] == "8_0.1_2"
+    (alone,) = by_configuration(SweepResults(Path(), [row(1)], [], {}))
+    assert alone == "reference"
 
 
 def test_the_reference_shares_its_seeds_with_the_others():

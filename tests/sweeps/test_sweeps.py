@@ -599,7 +599,7 @@ def test_two_sweeps_do_not_write_into_one_folder(saving_config_path, tmp_path, p
         (("--name", ".."), ["--name", ".."]),
         (("--grid", "model.latent_dim=2", "--grid", "model.latent_dim=3"), ["key twice"]),
         (("--jobs", "2", "--scheduler", "tcp://127.0.0.1:9"), ["--jobs", "--scheduler"]),
-        ((ROOT / "configs/sweeps/questions.json", "--seeds", "2"), ["defines a sweep"]),
+        ((ROOT / "configs/sweeps/finalists.json", "--seeds", "2"), ["defines a sweep"]),
         (("--scheduler", "nonsense://x"), ["scheduler", "nonsense://x"]),
     ],
 )

@@ -19,7 +19,7 @@ from vae_nb.core.optimizers import Adam
 if TYPE_CHECKING:
     from vae_nb.core.model import VAE
 
-STEPS = 100
+STEPS = 300
 LEARNING_RATE = 0.1  # of the first step; it falls linearly to 0
 LOSS_SAMPLES = 16  # of z for each image, to estimate the loss of a posterior
 BOUND_SAMPLES = 64  # of z for each image, in the importance-weighted bound

@@ -19,7 +19,7 @@ from vae_nb.system.errors import FilesError
 from vae_nb.system.files import atomic_path
 from vae_nb.system.paths import PROJECT_ROOT, from_project_root
 
-DOCUMENTED = PROJECT_ROOT / "docs" / "sweeps" / "questions"
+DOCUMENTED = PROJECT_ROOT / "docs" / "sweeps" / "finalists"
 EXAMPLES = 4  # of each kind: training images, held-out images, draws from the prior
 
 # Columns of text. In the other columns, what looks like a number is one.

@@ -8,6 +8,7 @@ Names and labels are plain text, not formulas.
 
 - `images`: a set of images, reconstructions, grids, tables and the frames of a film.
 - `latent`: the latent space, the KL per dimension, traversals and the sliders.
+- `plane`: a latent space of two dimensions, and a walk through it.
 - `network`: the layers, and the check of their gradients.
 - `curves`: the losses of a training.
 - `sweeps`: comparisons of the runs of a sweep.

@@ -32,7 +32,8 @@ from vae_nb.show.figures.paper import (
 )
 
 ROW = 26  # the height of a configuration in a list
-MARKERS = "osD^vPX*"
+LEGEND_COLUMNS = 6
+MARKERS = "osD^vPX"  # one less than there are colors: 56 different pairs
 
 
 class _Look(NamedTuple):
@@ -114,7 +115,7 @@ def _add_seed_legend(figure: Figure, seeds: Sequence[int], looks: Sequence[_Look
         for seed, look in zip(seeds, looks, strict=True)
     ]
     handles.append(Line2D([], [], color=BLACK, marker="|", mew=3, linestyle="", label="mean"))
-    add_legend(figure, handles, columns=len(handles))
+    add_legend(figure, handles, columns=min(len(handles), LEGEND_COLUMNS))
 
 
 def sweep_curves(
