@@ -365,6 +365,15 @@ def test_how_a_run_is_recognized():
     assert identity.code_version("04") == identity.code_version("04")
 
 
+def test_the_size_of_the_output_s_kernel_is_in_the_hash():
+    patches = {"filters": 3, "kernel_size": 2, "strides": 2, "activation": "relu"}
+    hashes = set()
+    for size in (1, 3):
+        overrides = {"model.encoder_layers": [patches], "model.output_kernel_size": size}
+        hashes.add(identity.config_hash(load_config("config.json", overrides), "images"))
+    assert len(hashes) == 2
+
+
 # --- the runs ---
 
 
