@@ -416,6 +416,7 @@ class EncodesTo:
     """Stands for a VAE; its images already are the parameters of their posteriors."""
 
     dtype = np.dtype(np.float64)
+    images_at_a_time = 100
 
     def encode(self, x):
         return np.split(x, 2, axis=1)
