@@ -192,7 +192,7 @@ def silu(x: NDArray) -> NDArray:
     References
     ----------
     Elfwing, Uchibe & Doya (2018), "Sigmoid-weighted linear units for neural network function
-    approximation in reinforcement learning", equation 11.
+    approximation in reinforcement learning".
     """
     return x * sigmoid(x)
 
