@@ -207,7 +207,7 @@ def copy_project(to):
             (to / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / file, to / file)
     # A user may have edited config.json, so the copy gets the default.
-    values = {"data.input_dir": "input/emojis", "training.epochs": 30}
+    values = {"data.input_dir": "input/emojis", "training.epochs": 120}
     shipped = load_config("configs/all_emojis.json", values)
     (to / "config.json").write_text(json.dumps(shipped.to_dict()), encoding="utf-8")
 
