@@ -6,6 +6,7 @@ images at KL weight 1. `parameters()` yields the name and the values of each arr
 """
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,9 @@ class Problem:
     def __init__(self, folder):
         self.folder = Path(folder)
         settings = json.loads((self.folder / "settings.json").read_text())
-        self.activations = settings["layers"]  # layer name: activation, in the layers' order
+        self.model = settings["model"]  # as in a configuration
+        self.image_shape = settings["image_shape"]
+        self.layers = settings["layers"]  # layer name: the fields of a LayerShape, in their order
         self.clip_norm = settings["clip_norm"]
 
     def array(self, name):
@@ -29,7 +32,7 @@ class Problem:
 
     def names(self, part):
         """Return the names of the layers that start with `part`."""
-        return [name for name in self.activations if name.startswith(part)]
+        return [name for name in self.layers if name.startswith(part)]
 
     @property
     def decoder(self):
@@ -44,22 +47,10 @@ class VaeNb:
         import vae_nb
         from vae_nb.data.config import config_from_dict
 
-        def hidden_layers(part):
-            return [
-                {
-                    "units": len(problem.array(f"{name}.biases")),
-                    "activation": problem.activations[name],
-                }
-                for name in problem.names(part)
-            ]
-
-        model = {
-            "encoder_layers": hidden_layers("encoder_"),
-            "decoder_layers": hidden_layers("decoder_"),
-            "latent_dim": len(problem.array("mean.biases")),
-        }
-        pixels = len(problem.array("mean_image"))
-        self.vae = vae_nb.VAE(config_from_dict({"model": model}).model, (1, pixels, 1))
+        height, width, channels = problem.image_shape
+        data = {"input_size": [height, width], "channels": channels}
+        config = config_from_dict({"model": problem.model, "data": data})
+        self.vae = vae_nb.VAE(config.model, config.data.image_shape)
         self.vae.mean_image[:] = problem.array("mean_image")
         for name, parameter in self.vae.named_parameters().items():
             parameter[:] = problem.array(name)
@@ -87,30 +78,83 @@ class VaeNb:
 
 
 class Torch:
-    """Eager PyTorch with the fused Adam."""
+    """Eager PyTorch with the fused Adam. Convolutions are in its fastest layout, channels last."""
 
     def __init__(self, problem):
         import torch
 
-        activations = {"linear": lambda x: x, "relu": torch.relu, "cosh": torch.cosh}
+        functional = torch.nn.functional
+        activations = {
+            "linear": lambda x: x,
+            "relu": torch.relu,
+            "cosh": torch.cosh,
+            "silu": functional.silu,
+            "leaky_relu": lambda x: functional.leaky_relu(x, 0.2),
+        }
+
+        class Dense(torch.nn.Module):
+            def __init__(self, weights, biases, shape):
+                super().__init__()
+                self.weight = torch.nn.Parameter(weights.T.contiguous())
+                self.bias = torch.nn.Parameter(biases)
+
+            def forward(self, x):
+                return functional.linear(x, self.weight, self.bias)
+
+            def weights(self):
+                return self.weight.T
+
+        class Convolution(torch.nn.Module):
+            """It takes and returns rows of numbers, which are images with their channels last."""
+
+            def __init__(self, weights, biases, shape):
+                super().__init__()
+                self.input_shape = shape["input_shape"]
+                self.is_transposed = shape["reads"] == [1, 1]
+                kernel, self.stride = shape["writes" if self.is_transposed else "reads"]
+                self.padding = (kernel - self.stride) // 2
+                channels, filters = self.input_shape[2], shape["output_shape"][2]
+                if self.is_transposed:
+                    weights = weights.reshape(channels, kernel, kernel, filters).permute(0, 3, 1, 2)
+                else:
+                    weights = weights.reshape(kernel, kernel, channels, filters).permute(3, 2, 0, 1)
+                weights = weights.contiguous(memory_format=torch.channels_last)
+                self.weight = torch.nn.Parameter(weights)
+                self.bias = torch.nn.Parameter(biases)
+                self.has_a_bias_per_filter = len(biases) == filters
+
+            def forward(self, x):
+                images = x.reshape(-1, *self.input_shape).permute(0, 3, 1, 2)
+                convolve = functional.conv2d
+                if self.is_transposed:
+                    convolve = functional.conv_transpose2d
+                bias = self.bias if self.has_a_bias_per_filter else None
+                images = convolve(images, self.weight, bias, self.stride, self.padding)
+                outputs = images.permute(0, 2, 3, 1).reshape(len(x), -1)
+                return outputs if self.has_a_bias_per_filter else outputs + self.bias
+
+            def weights(self):
+                channels = self.weight.shape[0] if self.is_transposed else self.weight.shape[1]
+                if self.is_transposed:
+                    return self.weight.permute(0, 2, 3, 1).reshape(channels, -1)
+                return self.weight.permute(2, 3, 1, 0).reshape(-1, len(self.weight))
 
         class Model(torch.nn.Module):
             def __init__(self):
                 super().__init__()
                 layers = {}
-                for name in problem.activations:
-                    inputs, units = problem.array(f"{name}.weights").shape
-                    layer = torch.nn.Linear(inputs, units)
-                    with torch.no_grad():
-                        layer.weight.copy_(torch.from_numpy(problem.array(f"{name}.weights")).T)
-                        layer.bias.copy_(torch.from_numpy(problem.array(f"{name}.biases")))
-                    layers[name] = layer
+                for name, shape in problem.layers.items():
+                    weights = torch.from_numpy(problem.array(f"{name}.weights"))
+                    biases = torch.from_numpy(problem.array(f"{name}.biases"))
+                    kind = Dense if shape["reads"] is None else Convolution
+                    layers[name] = kind(weights, biases, shape)
                 self.layers = torch.nn.ModuleDict(layers)
                 self.register_buffer("mean_image", torch.from_numpy(problem.array("mean_image")))
 
             def through(self, names, hidden):
                 for name in names:
-                    hidden = activations[problem.activations[name]](self.layers[name](hidden))
+                    activation = activations[problem.layers[name]["activation"]]
+                    hidden = activation(self.layers[name](hidden))
                 return hidden
 
             def encode(self, x):
@@ -156,7 +200,7 @@ class Torch:
 
     def parameters(self):
         for name, layer in self.model.layers.items():
-            yield f"{name}.weights", layer.weight.detach().numpy().T
+            yield f"{name}.weights", layer.weights().detach().numpy()
             yield f"{name}.biases", layer.bias.detach().numpy()
 
 
@@ -177,13 +221,17 @@ class Jax:
         import jax
         import jax.numpy as jnp
 
-        activations = {"linear": lambda x: x, "relu": jax.nn.relu, "cosh": jnp.cosh}
+        activations = {
+            "linear": lambda x: x,
+            "relu": jax.nn.relu,
+            "cosh": jnp.cosh,
+            "silu": jax.nn.silu,
+            "leaky_relu": lambda x: jax.nn.leaky_relu(x, 0.2),
+        }
         self.to_device = jnp.asarray
         self.version = f"jax {jax.__version__}"
         self.block_until_ready = jax.block_until_ready
-        arrays = [
-            f"{name}.{part}" for name in problem.activations for part in ("weights", "biases")
-        ]
+        arrays = [f"{name}.{part}" for name in problem.layers for part in ("weights", "biases")]
         self.state = {
             "parameters": {name: jnp.asarray(problem.array(name)) for name in arrays},
             "first": {name: jnp.zeros(problem.array(name).shape) for name in arrays},
@@ -192,10 +240,39 @@ class Jax:
         }
         mean_image = jnp.asarray(problem.array("mean_image"))
 
+        def convolved(weights, x, shape):
+            """A convolution of rows of numbers, which are images with their channels last."""
+            images = x.reshape(-1, *shape["input_shape"])
+            channels, filters = shape["input_shape"][2], shape["output_shape"][2]
+            is_transposed = shape["reads"] == [1, 1]
+            kernel, stride = shape["writes" if is_transposed else "reads"]
+            padding = (kernel - stride) // 2
+            kinds = ("NHWC", "HWIO", "NHWC")
+            if is_transposed:
+                weights = weights.reshape(channels, kernel, kernel, filters)
+                weights = weights.transpose(1, 2, 0, 3)[::-1, ::-1]
+                around = [(kernel - 1 - padding, kernel - 1 - padding)] * 2
+                return jax.lax.conv_general_dilated(
+                    *(images, weights, (1, 1), around),
+                    lhs_dilation=(stride, stride),
+                    dimension_numbers=kinds,
+                )
+            weights = weights.reshape(kernel, kernel, channels, filters)
+            return jax.lax.conv_general_dilated(
+                *(images, weights, (stride, stride), [(padding, padding)] * 2),
+                dimension_numbers=kinds,
+            )
+
         def through(parameters, names, hidden):
             for name in names:
-                hidden = hidden @ parameters[f"{name}.weights"] + parameters[f"{name}.biases"]
-                hidden = activations[problem.activations[name]](hidden)
+                shape = problem.layers[name]
+                weights, biases = parameters[f"{name}.weights"], parameters[f"{name}.biases"]
+                if shape["reads"] is None:
+                    hidden = hidden @ weights + biases
+                else:
+                    hidden = convolved(weights, hidden, shape).reshape(-1, len(biases)) + biases
+                    hidden = hidden.reshape(-1, math.prod(shape["output_shape"]))
+                hidden = activations[shape["activation"]](hidden)
             return hidden
 
         def loss(parameters, x, noise, kl_weight):

@@ -4,6 +4,7 @@ PyTorch and JAX read these files and never import vae_nb, so that all of the mem
 their own.
 """
 
+import dataclasses
 import json
 import math
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 import vae_nb
+from vae_nb.core.architecture import layer_shapes
 from vae_nb.data.config import config_from_dict
 
 NOISE_DRAWS = 10
@@ -22,8 +24,13 @@ def seed_config(**values):
 
 
 def _write(folder, vae, clip_norm, arrays):
-    layers = {name: layer.activation_name for name, layer in vae.layers.items()}
-    settings = {"layers": layers, "clip_norm": clip_norm}
+    shapes = layer_shapes(vae.config, vae.image_shape)
+    settings = {
+        "model": dataclasses.asdict(vae.config),
+        "image_shape": vae.image_shape,
+        "layers": {shape.name: shape._asdict() for shape in shapes},
+        "clip_norm": clip_norm,
+    }
     (Path(folder) / "settings.json").write_text(json.dumps(settings))
     arrays = {"mean_image": vae.mean_image} | vae.named_parameters() | arrays
     for name, array in arrays.items():
@@ -123,8 +130,19 @@ def count_work(vae, batch):
     operations : int
         The floating-point operations of the matrix products. The images need no gradient.
     """
-    weights = sum(layer.weights.size for layer in vae.layers.values())
-    first = vae.encoder[0].weights.size
-    moved = vae.dtype.itemsize * (weights + (weights - first) + 6 * vae.parameters.size)
-    operations = 2 * batch * (weights + weights + (weights - first))
+    shapes = layer_shapes(vae.config, vae.image_shape)
+    sizes = [math.prod(shape.weights) for shape in shapes]
+    moved = vae.dtype.itemsize * (sum(sizes) + sum(sizes[1:]) + 6 * vae.parameters.size)
+    # How many multiplications each layer takes for one image: a convolution uses its weights for
+    # each of its patches.
+    products = [size * _patches(shape) for size, shape in zip(sizes, shapes, strict=True)]
+    operations = 2 * batch * (2 * sum(products) + sum(products[1:]))
     return moved, operations
+
+
+def _patches(shape):
+    """Count the patches that a layer reads from an image; a dense layer reads it as one."""
+    if shape.reads is None:
+        return 1
+    height, width, _ = shape.input_shape
+    return height * width // shape.reads.strides**2

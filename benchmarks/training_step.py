@@ -1,6 +1,7 @@
-"""Time one training step of the seed architecture: vae_nb beside PyTorch and JAX.
+"""Time one training step: vae_nb beside PyTorch and JAX.
 
 python -m benchmarks.training_step --batch 2 --batch 16 --batch 128 --json step.json
+python -m benchmarks.training_step --model convolutional --batch 16
 """
 
 import json
@@ -14,8 +15,9 @@ import numpy as np
 
 from benchmarks.implementations import IMPLEMENTATIONS
 from benchmarks.machine import Rates, describe
-from benchmarks.problem import count_work, write_step
+from benchmarks.problem import count_work, seed_config, write_step
 from benchmarks.worker import Worker
+from vae_nb import load_config
 
 LEARNING_RATE = 1e-4  # small, so that the loss stays finite over hundreds of steps on one batch
 CHECKED_STEPS = 10
@@ -24,6 +26,10 @@ ROUNDS = 15
 STEPS = 12
 SETTLING_STEPS = 2  # not counted: the other implementations have emptied the caches
 PAUSE = 0.1  # seconds, until a library's idle threads stop spinning
+MODELS = {  # name: what makes its configuration
+    "dense": seed_config,  # the seed architecture
+    "convolutional": lambda: load_config("configs/convolutional.json"),
+}
 
 
 def ask_steps(worker, count):
@@ -76,11 +82,13 @@ def check_same(folder, names):
     return present
 
 
-def measure_batch(batch, rates, names):
+def measure_batch(model, batch, rates, names):
     """Time the step at one batch size, the named implementations in turns.
 
     Parameters
     ----------
+    model : str
+        A key of `MODELS`.
     batch : int
         The batch size.
     rates : benchmarks.machine.Rates
@@ -94,7 +102,7 @@ def measure_batch(batch, rates, names):
         A row for each implementation, with the seconds of every round under "rounds".
     """
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        moved, operations = count_work(write_step(folder, batch), batch)
+        moved, operations = count_work(write_step(folder, batch, MODELS[model]()), batch)
         workers = [stack.enter_context(Worker(name, folder)) for name in names]
         for worker in workers:
             ask_steps(worker, CHECKED_STEPS)  # compile, and touch all memory
@@ -109,7 +117,7 @@ def measure_batch(batch, rates, names):
                 rounds[worker.name].append(seconds[SETTLING_STEPS:])
         return [
             {
-                "model": "dense",
+                "model": model,
                 "implementation": worker.name,
                 "version": worker.version,
                 "batch": batch,
@@ -165,8 +173,14 @@ def print_table(machine, rows):
         )
 
 
-def run(batches):
+def run(batches, model="dense"):
     """Measure all batch sizes.
+
+    Parameters
+    ----------
+    batches : sequence of int
+    model : str
+        A key of `MODELS`.
 
     Returns
     -------
@@ -176,10 +190,10 @@ def run(batches):
     names = list(IMPLEMENTATIONS)
     for batch in batches:  # before anything is timed
         with tempfile.TemporaryDirectory() as folder:
-            write_step(folder, batch)
+            write_step(folder, batch, MODELS[model]())
             names = check_same(folder, names)
     rates = Rates()
-    rows = [row for batch in batches for row in measure_batch(batch, rates, names)]
+    rows = [row for batch in batches for row in measure_batch(model, batch, rates, names)]
     machine = describe() | {
         "bandwidth_gb_s": rates.bandwidth / 1e9,
         "gemm_gflop_s": rates.gemm_rate / 1e9,
@@ -189,10 +203,11 @@ def run(batches):
 
 @click.command()
 @click.option("--batch", "batches", type=click.IntRange(1), multiple=True, default=(2, 16, 128))
+@click.option("--model", type=click.Choice(list(MODELS)), default="dense", show_default=True)
 @click.option("--json", "json_path", type=click.Path(dir_okay=False, path_type=Path))
-def main(batches, json_path):
+def main(batches, model, json_path):
     """Time one training step of vae_nb, PyTorch and JAX, in turns."""
-    results = run(batches)
+    results = run(batches, model)
     print_table(results["machine"], results["rows"])
     if json_path:
         json_path.write_text(json.dumps(results, indent=2) + "\n")

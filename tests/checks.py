@@ -6,44 +6,55 @@ bug, and expects them to fail.
 
 import numpy as np
 
+import vae_nb.core.convolution
 import vae_nb.core.layers
 import vae_nb.core.losses
 import vae_nb.core.model
+from vae_nb.core.convolution import PIXELS, Patches
 from vae_nb.core.gradient_checking import central_differences, gradient_check, relative_error
-from vae_nb.data.config import LayerConfig, ModelConfig
+from vae_nb.data.config import ConvolutionConfig, LayerConfig, ModelConfig
 
 GRADIENT_BOUND = 1e-7
 # relu has no derivative at 0: a central difference across 0 mixes two slopes. One step changes a
 # pre-activation of these small networks by less than this distance.
 KINK_DISTANCE = 1e-3
+HAVE_A_KINK = ("relu", "leaky_relu")
 # The shorter step suits a strongly curved loss. The longer one suits an array whose gradient is so
 # small that the difference of two losses rounds it away. A wrong gradient agrees with neither.
 STEPS = (1e-5, 1e-4)
 
 
-def model_config(encoder, decoder, latent_dim=2):
-    """Make a model configuration from lists of (units, activation)."""
-    encoder_layers = tuple(LayerConfig(*layer) for layer in encoder)
-    decoder_layers = tuple(LayerConfig(*layer) for layer in decoder)
-    return ModelConfig(latent_dim, encoder_layers, decoder_layers)
+def model_config(encoder, decoder, latent_dim=2, output_kernel_size=1):
+    """Make a model configuration from lists of layers.
+
+    They are (units, activation) or (filters, kernel_size, strides, activation).
+    """
+
+    def configs(layers):
+        kinds = {2: LayerConfig, 4: ConvolutionConfig}
+        return tuple(kinds[len(layer)](*layer) for layer in layers)
+
+    return ModelConfig(latent_dim, configs(encoder), configs(decoder), output_kernel_size)
 
 
 def near_a_kink(layers):
-    """Say whether a relu of the last forward pass is too close to 0 for central differences."""
+    """Say whether a kink is too close for central differences, in the last forward pass."""
     return any(
         np.min(np.abs(layer.pre_activation)) < KINK_DISTANCE
         for layer in layers
-        if layer.activation_name == "relu"
+        if layer.activation_name in HAVE_A_KINK
     )
 
 
-def random_problem(encoder, decoder, latent_dim=2, image_shape=(2, 3, 1), batch=5, seed=0):
+def random_problem(
+    encoder, decoder, latent_dim=2, image_shape=(2, 3, 1), batch=5, seed=0, output_kernel_size=1
+):
     """Make a float64 VAE with random parameters, and images and noise for it, away from kinks.
 
     Each call takes the VAE from the module anew, so that a planted bug is in it.
     """
     rng = np.random.default_rng(seed)
-    config = model_config(encoder, decoder, latent_dim)
+    config = model_config(encoder, decoder, latent_dim, output_kernel_size)
     pixels = int(np.prod(image_shape))
     for _ in range(20):
         # Training's own initialization is made for small gradients, so these are other weights.
@@ -95,6 +106,67 @@ def check_dense_gradients(activation, inputs=4, units=4, seed=0):
         error = relative_error(gradient.reshape(-1), numeric)
         assert gradient.shape == array.shape
         assert error <= GRADIENT_BOUND, f"{activation}: {error:.2g}"
+
+
+def random_images(patches, channels=2, batch=3, seed=0):
+    """Make random images that can be cut into these patches, three rows of two."""
+    shape = (batch, 3 * patches.strides, 2 * patches.strides, channels)
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+def check_unfold_and_fold_are_adjoint(kernel_size=4, strides=2, channels=2):
+    """Check that the sum of unfold(x) * p is that of x * fold(p), for random x and p."""
+    patches = Patches(kernel_size, strides)
+    x = random_images(patches, channels)
+    cut = vae_nb.core.convolution.unfold(x, patches)
+    p = np.random.default_rng(1).normal(size=cut.shape)
+    assert cut.shape == (len(x), 3, 2, kernel_size**2 * channels)
+    folded = vae_nb.core.convolution.fold(p, patches)
+    assert folded.shape == x.shape
+    np.testing.assert_allclose(np.sum(cut * p), np.sum(x * folded), rtol=1e-11)
+
+
+def random_convolution(
+    activation="tanh",
+    kernel_size=2,
+    strides=2,
+    is_transposed=False,
+    biases="one per filter",
+    seed=0,
+):
+    """Make a convolution of random weights, images for it, and a direction in its outputs."""
+    rng = np.random.default_rng(seed)
+    small, large, patches = (3, 2), (3 * strides, 2 * strides), Patches(kernel_size, strides)
+    input_shape = (*(small if is_transposed else large), 2)
+    output_shape = (*(large if is_transposed else small), 3)
+    reads, writes = (PIXELS, patches) if is_transposed else (patches, PIXELS)
+    weights = rng.normal(size=(2 * reads.kernel_size**2, 3 * writes.kernel_size**2))
+    layer = vae_nb.core.convolution.Convolution(
+        weights / np.sqrt(weights.shape[0]),
+        rng.normal(size=3 if biases == "one per filter" else np.prod(output_shape)),
+        *(activation, input_shape, reads, writes),
+    )
+    assert layer.output_shape == output_shape
+    x = rng.normal(size=(4, np.prod(input_shape)))
+    direction = rng.normal(size=(4, np.prod(output_shape)))
+    return layer, x, direction
+
+
+def check_convolution_gradients(*arguments):
+    """Compare the gradients of a random sum of a convolution's outputs, for all its inputs."""
+    layer, x, direction = random_convolution(*arguments)
+    layer.forward(x)
+    assert not near_a_kink([layer])
+    x_gradient = layer.backward(direction)
+    for array, gradient in (
+        (layer.weights, layer.weights_gradient),
+        (layer.biases, layer.biases_gradient),
+        (x, x_gradient),
+    ):
+        numeric = central_differences(lambda: np.sum(direction * layer.forward(x)), array)
+        error = relative_error(gradient.reshape(-1), numeric)
+        assert gradient.shape == array.shape
+        assert error <= GRADIENT_BOUND, f"{arguments}: {error:.2g}"
 
 
 def check_kl_gradients(seed=0):

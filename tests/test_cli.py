@@ -60,6 +60,31 @@ def test_whole_series_on_a_readers_own_gray_images(tiny_config_path, tmp_path):
     assert config.model.latent_dim == 3
 
 
+@pytest.mark.slow(45)
+@pytest.mark.notebook
+def test_whole_series_with_convolutions_on_a_readers_own_gray_images(tiny_config_path, tmp_path):
+    values = json.loads(tiny_config_path.read_text(encoding="utf-8"))
+    patches = {"kernel_size": 2, "strides": 2, "activation": "silu"}
+    encoder = [{"filters": 8, **patches}, {"filters": 16, **patches}]
+    values["model"] = {"latent_dim": 2, "encoder_layers": encoder, "output_kernel_size": 3}
+    values["training"]["epochs"] = 3
+    tiny_config_path.write_text(json.dumps(values), encoding="utf-8")
+    result = run_command(
+        *("run", "--config", tiny_config_path.name, "--output", "results"), cwd=tmp_path
+    )
+    assert result.returncode == 0, result.stderr
+    output = tmp_path / "results"
+    for name in FIGURES:
+        assert (output / "images" / name).read_bytes().startswith(b"\x89PNG")
+    for name in ANIMATIONS:
+        assert (output / "images" / name).read_bytes().startswith(b"GIF89a")
+    vae, history, config = load_model(output / "models" / "vae.npz")
+    assert vae.image_shape == (48, 32, 1)
+    assert len(history) == 3
+    assert [layer.filters for layer in config.model.decoder_layers] == [16, 8]
+    assert config.model.output_kernel_size == 3
+
+
 @pytest.mark.slow(8)
 @pytest.mark.notebook
 def test_settings_and_a_selection(tiny_config_path, tmp_path):

@@ -20,7 +20,10 @@ VARIANTS = {  # name: (file, overrides)
     "config_seed_0": ("config.json", {"training.seed": 0}),
     **{
         name: (f"configs/{name}.json", {})
-        for name in ("basic", "deep", "fine_details", "original", "all_emojis", "plane")
+        for name in (
+            *("basic", "convolutional", "deep", "fine_details", "original"),
+            *("all_emojis", "plane"),
+        )
     },
 }
 

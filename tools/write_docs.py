@@ -133,8 +133,13 @@ def _keys(schema: dict[str, Any], prefix: str) -> Iterator[tuple[str, dict[str, 
             yield from _keys(part, f"{path}.")
             continue
         yield path, part
-        if "properties" in part.get("items", {}):
-            yield from _keys(part["items"], f"{path}[…].")
+        items = part.get("items", {})
+        kinds = [kind for kind in items.get("oneOf", [items]) if "properties" in kind]
+        inside = {  # a key of several kinds is told once
+            key: part_of_key for kind in kinds for key, part_of_key in kind["properties"].items()
+        }
+        if inside:
+            yield from _keys({"properties": inside}, f"{path}[…].")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,9 @@ import importlib
 from typing import Any
 
 _PUBLIC = {
+    "vae_nb.core.architecture": ["count_parameters"],
     "vae_nb.core.blocks": ["worker_threads"],
+    "vae_nb.core.convolution": ["Convolution", "Patches", "fold", "unfold"],
     "vae_nb.core.gradient_checking": ["central_differences", "gradient_check", "relative_error"],
     "vae_nb.core.layers": ["ACTIVATIONS", "Dense", "sigmoid", "softplus"],
     "vae_nb.core.losses": [
@@ -33,7 +35,6 @@ _PUBLIC = {
     "vae_nb.core.model": [
         "VAE",
         "Loss",
-        "count_parameters",
         "reparameterize",
         "reparameterize_gradient",
     ],

@@ -18,7 +18,7 @@ from typing import Any
 import click
 from tqdm import tqdm
 
-from vae_nb.core.model import count_parameters
+from vae_nb.core.architecture import count_parameters
 from vae_nb.data.config import Config, load_config, parse_override
 from vae_nb.data.image_files import load_images, skipped_lines
 from vae_nb.data.image_set import ImageSet

@@ -20,6 +20,8 @@ FORMULAS = {
     "sigmoid": lambda x: 1 / (1 + math.exp(-x)),
     "softplus": lambda x: math.log(1 + math.exp(x)),
     "cosh": lambda x: (math.exp(x) + math.exp(-x)) / 2,
+    "silu": lambda x: x / (1 + math.exp(-x)),
+    "leaky_relu": lambda x: x if x > 0 else 0.2 * x,
 }
 POINTS = np.concatenate([np.linspace(-6, 6, 24), [0.01, -0.01]])  # none within a step of 0
 
@@ -56,13 +58,15 @@ def test_extreme_inputs_do_not_overflow(dtype):
     positive = np.where(x > 0, x, 0)
     expected = np.where(x == 0, math.log(2), positive)
     np.testing.assert_allclose(softplus(x), expected, rtol=1e-6, atol=1e-40)
-    for name in ("linear", "relu", "tanh", "sigmoid", "softplus"):
+    for name in ACTIVATIONS.keys() - {"cosh"}:
         activation = ACTIVATIONS[name]
         output = activation.function(x)
         derivative = activation.derivative(x, output)
         assert output.dtype == derivative.dtype == dtype
         assert np.all(np.isfinite(output))
-        assert np.all((derivative >= 0) & (derivative <= 1))
+        # The slope of silu leaves the range from 0 to 1 by a tenth.
+        beyond = 0.1 if name == "silu" else 0
+        assert np.all((derivative >= -beyond) & (derivative <= 1 + beyond))
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
@@ -123,13 +127,22 @@ def test_the_initialization_has_the_moments_that_are_promised(name, dtype):
     inputs, units = 400, 300
     layer = dense(name, inputs, units, dtype)
     layer.initialize(np.random.default_rng(0))
-    scale = 2 if name in ("relu", "softplus", "cosh") else 1
-    variance = scale / inputs
+    gain = 2 if name in ("relu", "softplus", "cosh") else 1
+    gain = {"leaky_relu": 2 / 1.04, "silu": 1 / 0.356}.get(name, gain)
+    variance = gain / inputs
     count = inputs * units
     assert abs(layer.weights.mean()) < 5 * math.sqrt(variance / count)
     assert abs(layer.weights.var() / variance - 1) < 5 * math.sqrt(2 / count)
     assert layer.weights.dtype == dtype
     np.testing.assert_array_equal(layer.biases, 1 if name == "cosh" else 0)
+
+
+@pytest.mark.parametrize("name", ["relu", "leaky_relu", "silu"])
+def test_the_scale_makes_up_for_what_the_activation_drops(name):
+    a = np.random.default_rng(0).standard_normal(1_000_000)
+    activation = ACTIVATIONS[name]
+    mean_square = np.mean(activation.function(a) ** 2)
+    assert abs(mean_square * activation.weight_scale**2 - 1) < 0.01
 
 
 def test_cosh_starts_where_it_has_a_slope():

@@ -17,12 +17,13 @@ from checks import (
 
 import vae_nb.core.blocks
 import vae_nb.core.model
+from vae_nb.core.architecture import count_parameters
 from vae_nb.core.blocks import worker_threads
 from vae_nb.core.gradient_checking import central_differences, gradient_check, relative_error
 from vae_nb.core.layers import ACTIVATIONS
 from vae_nb.core.losses import bernoulli_loss, kl_divergence
-from vae_nb.core.model import LOG_VARIANCE_BOUND, VAE, count_parameters, reparameterize
-from vae_nb.system.errors import ModelError
+from vae_nb.core.model import LOG_VARIANCE_BOUND, VAE, reparameterize
+from vae_nb.system.errors import ConfigError, ModelError
 
 NETWORKS = {
     **{name: ([(5, name), (4, name)], [(4, name), (5, name)]) for name in ACTIVATIONS},
@@ -36,6 +37,22 @@ NETWORKS = {
         [(4, "sigmoid"), (4, "softplus"), (4, "linear")],
     ),
 }
+PATCHES = [(3, 2, 2, "silu"), (4, 2, 2, "tanh")]
+CONVOLUTIONAL = {  # encoder, decoder, the size of the output's kernel
+    "patches": (PATCHES, PATCHES[::-1], 1),
+    "patches, then 3×3": (PATCHES, PATCHES[::-1], 3),
+    "overlapping patches": ([(3, 4, 2, "tanh")], [(2, 3, 1, "tanh"), (3, 4, 2, "silu")], 1),
+    "units between": ([*PATCHES, (5, "tanh")], [(5, "tanh"), *PATCHES[::-1]], 3),
+    "a dense decoder": (PATCHES, [(5, "tanh")], 1),
+    "a dense encoder": ([(5, "tanh")], PATCHES, 1),
+}
+
+
+def convolutional_problem(network, **arguments):
+    encoder, decoder, output_kernel_size = CONVOLUTIONAL[network]
+    return random_problem(
+        *(encoder, decoder, 2, (4, 8, 3)), output_kernel_size=output_kernel_size, **arguments
+    )
 
 
 @pytest.mark.parametrize("kl_weight", [0, 1, 4])
@@ -44,6 +61,13 @@ def test_gradient_of_the_whole_loss(network, kl_weight):
     vae, x, noise = random_problem(*NETWORKS[network])
     assert all(np.all(array != 0) for array in vae.named_parameters().values())
     check_vae_gradients(vae, x, noise, kl_weight)
+
+
+@pytest.mark.parametrize("network", CONVOLUTIONAL)
+def test_gradient_of_the_whole_loss_of_a_convolutional_model(network):
+    vae, x, noise = convolutional_problem(network)
+    assert all(np.all(array != 0) for array in vae.named_parameters().values())
+    check_vae_gradients(vae, x, noise, 4.0)
 
 
 @pytest.mark.parametrize(("latent_dim", "batch"), [(1, 1), (1, 3), (5, 1), (3, 8)])
@@ -193,6 +217,56 @@ def test_all_parameters_are_one_array_without_gap_or_overlap():
     }
 
 
+def test_the_parameters_of_a_convolutional_model():
+    vae, x, noise = convolutional_problem("patches, then 3×3")
+    assert {name: array.shape for name, array in vae.named_parameters().items()} == {
+        "encoder_1.weights": (2 * 2 * 3, 3),
+        "encoder_1.biases": (3,),
+        "encoder_2.weights": (2 * 2 * 3, 4),
+        "encoder_2.biases": (4,),
+        "mean.weights": (1 * 2 * 4, 2),
+        "mean.biases": (2,),
+        "log_variance.weights": (1 * 2 * 4, 2),
+        "log_variance.biases": (2,),
+        "decoder_image.weights": (2, 1 * 2 * 4),
+        "decoder_image.biases": (1 * 2 * 4,),
+        "decoder_1.weights": (4, 2 * 2 * 4),
+        "decoder_1.biases": (4,),
+        "decoder_2.weights": (4, 2 * 2 * 3),
+        "decoder_2.biases": (3,),
+        "output.weights": (3, 3 * 3 * 3),
+        "output.biases": (4 * 8 * 3,),
+    }
+    assert vae.parameters.size == count_parameters(vae.config, vae.image_shape)
+    assert len(vae.decoder) == 4
+    vae.loss_and_gradients(x, noise)
+    where = [where for where, _ in vae.gradient_blocks]
+    assert [part.start for part in where] == [0, *(part.stop for part in where[:-1])]
+    assert where[-1].stop == vae.parameters.size
+    for name, gradient in vae.named_gradients().items():
+        layer, _, part = name.partition(".")
+        formula = getattr(vae.layers[layer], f"{part}_gradient")
+        np.testing.assert_allclose(gradient, formula, rtol=1e-11, atol=1e-14)
+    np.testing.assert_allclose(vae.gradient_norm(), np.linalg.norm(vae.gradients), rtol=1e-13)
+
+
+@pytest.mark.parametrize("network", ["patches, then 3×3", "units between"])
+def test_an_untrained_convolutional_model_shows_the_mean_image(network):
+    config = convolutional_problem(network)[0].config
+    vae = VAE(config, (16, 16, 3), np.random.default_rng(0))
+    mean_image = np.random.default_rng(1).uniform(0.05, 0.95, 16 * 16 * 3)
+    vae.center_on(mean_image)
+    images = vae.decode(np.random.default_rng(2).standard_normal((50, 2)))
+    assert np.median(np.abs(images - mean_image)) < 0.03
+    assert np.min(images.std(axis=0)) > 1e-4
+
+
+def test_layers_that_do_not_fit_are_refused_in_a_sentence():
+    config = convolutional_problem("patches")[0].config
+    with pytest.raises(ConfigError, match=r"^model.encoder_layers\[1\].strides is 2; .*, 3×5.$"):
+        VAE(config, (6, 10, 3))
+
+
 def test_an_untrained_model_shows_the_clipped_mean_image():
     vae = VAE(model_config([(5, "relu")], [(4, "cosh")]), (2, 2, 1), None, np.float64)
     mean_image = np.array([0.0, 0.3, 0.999, 1.0])
@@ -311,8 +385,9 @@ def test_gradients_stay_those_of_their_loss_whatever_is_computed_after():
     np.testing.assert_array_equal(vae.gradients, before)
 
 
-def test_reordering_the_latent_dimensions_changes_nothing_else():
-    vae, x, noise = random_problem([(5, "tanh")], [(4, "cosh")], latent_dim=4)
+@pytest.mark.parametrize("decoder", [[(4, "cosh")], [(4, 2, 2, "silu")]])
+def test_reordering_the_latent_dimensions_changes_nothing_else(decoder):
+    vae, x, noise = random_problem([(5, "tanh")], decoder, latent_dim=4, image_shape=(4, 2, 1))
     order = np.array([2, 0, 3, 1])
     mean, log_variance = vae.encode(x)
     images, loss = vae.decode(mean), vae.loss(x, noise, 4.0)
@@ -336,6 +411,18 @@ def test_float32_stays_float32_though_images_and_noise_are_not():
         assert array.dtype == np.float32
     assert all(type(value) is float for value in loss)
     np.testing.assert_allclose(loss, vae.loss(x.astype(np.float32), noise), rtol=1e-5)
+
+
+def test_many_images_are_decoded_some_at_a_time(monkeypatch):
+    vae, _, _ = convolutional_problem("patches, then 3×3")
+    z = np.random.default_rng(0).standard_normal((5, 2))
+    images = vae.decode(z)
+    outputs = sum(layer.output.shape[1] for layer in vae.decoder)
+    monkeypatch.setattr(vae_nb.core.model, "OUTPUTS_AT_A_TIME", 4 * outputs)
+    few, _, _ = convolutional_problem("patches, then 3×3")
+    assert 1 <= few.images_at_a_time < 4
+    np.testing.assert_allclose(few.decode(z), images, rtol=1e-13)
+    assert len(few.decoder[0].output) < 5  # the last ones alone are remembered
 
 
 def test_lists_are_taken():

@@ -6,14 +6,17 @@ import types
 import numpy as np
 import pytest
 from checks import (
+    check_convolution_gradients,
     check_dense_gradients,
     check_kl_gradients,
     check_loss_is_a_mean_over_the_batch,
     check_moments_of_reparameterization,
+    check_unfold_and_fold_are_adjoint,
     check_vae_gradients,
     small_problem,
 )
 
+import vae_nb.core.convolution
 import vae_nb.core.layers
 import vae_nb.core.losses
 import vae_nb.core.model
@@ -41,8 +44,27 @@ def check_square_dense():
     check_dense_gradients("tanh", 4, 4)
 
 
+def check_patches():
+    """A convolution and a transposed one, of patches that do not overlap."""
+    for is_transposed in (False, True):
+        check_convolution_gradients("tanh", 2, 2, is_transposed)
+
+
+def check_overlapping_patches():
+    for is_transposed in (False, True):
+        check_convolution_gradients("tanh", 4, 2, is_transposed)
+
+
+def check_patches_are_adjoint():
+    check_unfold_and_fold_are_adjoint(2, 2)
+
+
 ALL_CHECKS = {
     check_gradients,
+    check_patches,
+    check_overlapping_patches,
+    check_patches_are_adjoint,
+    check_unfold_and_fold_are_adjoint,
     check_kl_gradients,
     check_square_dense,
     check_moments_of_reparameterization,
@@ -141,6 +163,70 @@ def transposed_weight_gradient(monkeypatch):
         monkeypatch.setattr(module, "Dense", TransposedDense)
 
 
+def transposed_fold(monkeypatch):
+    """Where a patch is square, no shape betrays it."""
+    plant(
+        monkeypatch,
+        vae_nb.core.convolution,
+        (
+            "return cut.swapaxes(2, 3).reshape(batch, height, width, -1)",
+            "return cut.transpose(0, 1, 4, 2, 3, 5).reshape(batch, height, width, -1)",
+        ),
+    )
+
+
+def transposed_fold_of_overlapping_patches(monkeypatch):
+    plant(monkeypatch, vae_nb.core.convolution, ("cut[:, :, :, i, j]", "cut[:, :, :, j, i]"))
+
+
+def missing_sum_over_positions_in_the_biases_gradient(monkeypatch):
+    """Only the first pixel of each image counts."""
+    plant(
+        monkeypatch,
+        vae_nb.core.convolution,
+        ("gradient.reshape(-1, self.biases.size)", "gradient[:, :self.biases.size]"),
+    )
+
+
+def missing_sum_over_positions_in_the_weights_gradient(monkeypatch):
+    plant(
+        monkeypatch,
+        vae_nb.core.convolution,
+        ("= read.T @ written", "= read[:1].T @ written[:1]"),
+    )
+
+
+def stride_off_by_one(monkeypatch):
+    """As many patches as before, but too close to one another."""
+    plant(
+        monkeypatch,
+        vae_nb.core.convolution,
+        (
+            "padded[:, i : i + height : strides, j",
+            "padded[:, i : i + rows * (strides - 1) : strides - 1, j",
+        ),
+    )
+
+
+def border_off_by_one(monkeypatch):
+    plant(
+        monkeypatch,
+        vae_nb.core.convolution,
+        (
+            "images = padded[:, :, border : border + height, border",
+            "images = padded[:, :, border - 1 : border - 1 + height, border",
+        ),
+    )
+
+
+def forgotten_derivative_of_a_convolution(monkeypatch):
+    plant(
+        monkeypatch,
+        vae_nb.core.convolution,
+        ('if self.activation_name != "linear"', 'if self.activation_name == "cosh"'),
+    )
+
+
 BUGS = {
     wrong_sign_of_the_kl_gradient: {check_gradients, check_kl_gradients},
     wrong_sign_where_the_kl_gradient_is_added: {check_gradients},
@@ -156,6 +242,16 @@ BUGS = {
     },
     missing_mean_over_the_batch_in_loss_and_gradient: {check_loss_is_a_mean_over_the_batch},
     transposed_weight_gradient: {check_gradients, check_square_dense},
+    transposed_fold: {check_patches, check_patches_are_adjoint},
+    transposed_fold_of_overlapping_patches: {
+        check_overlapping_patches,
+        check_unfold_and_fold_are_adjoint,
+    },
+    missing_sum_over_positions_in_the_biases_gradient: {check_patches, check_overlapping_patches},
+    missing_sum_over_positions_in_the_weights_gradient: {check_patches, check_overlapping_patches},
+    stride_off_by_one: {check_overlapping_patches, check_unfold_and_fold_are_adjoint},
+    border_off_by_one: {check_overlapping_patches, check_unfold_and_fold_are_adjoint},
+    forgotten_derivative_of_a_convolution: {check_patches, check_overlapping_patches},
 }
 
 
@@ -174,6 +270,7 @@ def test_a_planted_bug_is_caught(bug, monkeypatch):
 
 
 def test_without_a_bug_nothing_is_red(monkeypatch):
+    plant(monkeypatch, vae_nb.core.convolution)
     plant(monkeypatch, vae_nb.core.losses)
     plant(monkeypatch, vae_nb.core.model)
     assert not any(is_red(check) for check in ALL_CHECKS)

@@ -22,10 +22,12 @@ sys.path.insert(0, str(PROJECT_ROOT / "tools"))
 
 SCHEMA = json.loads((PROJECT_ROOT / "vae_nb" / "config.schema.json").read_text(encoding="utf-8"))
 VALIDATOR = Draft202012Validator(SCHEMA)
-LAYER = SCHEMA["properties"]["model"]["properties"]["encoder_layers"]["items"]
+KINDS_OF_LAYERS = SCHEMA["properties"]["model"]["properties"]["encoder_layers"]["items"]["oneOf"]
+LAYER, CONVOLUTION = KINDS_OF_LAYERS
 CONFIGS = sorted((PROJECT_ROOT / "configs").glob("*.json"))
-ACTIVATIONS = ["linear", "relu", "tanh", "sigmoid", "softplus", "cosh"]
+ACTIVATIONS = ["linear", "relu", "tanh", "sigmoid", "softplus", "cosh", "silu", "leaky_relu"]
 RELU_8 = {"units": 8, "activation": "relu"}
+PATCHES_8 = {"filters": 8, "kernel_size": 2, "strides": 2, "activation": "silu"}
 TANH_4 = {"units": 4, "activation": "tanh"}
 
 ORIGINAL = {
@@ -58,8 +60,16 @@ CASES = {
     "data.batch_size": ([1, 65536, 2.0], [0, -1, 65537, 2.5]),
     "data.validation_split": ([0.001, 0.999], [0, 1, -0.1, 1.5]),
     "model.latent_dim": ([1, 4096], [0, 4097, 1.5]),
-    "model.encoder_layers": ([[RELU_8], [TANH_4] * 32], [[], [RELU_8] * 33, {}, "relu", RELU_8]),
-    "model.decoder_layers": ([[RELU_8], [TANH_4] * 32], [[], [RELU_8] * 33, {}, "relu", None]),
+    "model.encoder_layers": (
+        [[RELU_8], [TANH_4] * 32, [PATCHES_8, PATCHES_8, RELU_8]],
+        [[], [RELU_8] * 33, {}, "relu", RELU_8],
+    ),
+    "model.decoder_layers": (
+        [[RELU_8], [TANH_4] * 32, [RELU_8, PATCHES_8, PATCHES_8]],
+        [[], [RELU_8] * 33, {}, "relu", None],
+    ),
+    # 3 needs a decoder that ends with a convolution; a test of its own has it.
+    "model.output_kernel_size": ([1], [0, 2, 4, [3]]),
     "training.epochs": ([1, 1_000_000], [0, 1_000_001, 10**400]),
     "training.learning_rate": ([1e-9, 10], [0, -1, 10.1]),
     "training.optimizer": ([{}, {"type": "sgd"}], [[], "adam", None]),
@@ -147,21 +157,23 @@ def test_the_example_in_the_documentation_is_what_it_says(tmp_path):
 def test_every_key_has_a_case_a_description_and_an_allowed_message():
     keys = dict(schema_keys())
     assert set(keys) == set(CASES) | SECTIONS
-    for key, schema in [*keys.items(), *LAYER["properties"].items()]:
+    keys_of_layers = [key for kind in KINDS_OF_LAYERS for key in kind["properties"].items()]
+    for key, schema in [*keys.items(), *keys_of_layers]:
         assert schema["description"].endswith("."), key
         assert schema["errorMessage"], key
     assert all(("default" in schema) == (key not in SECTIONS) for key, schema in keys.items())
 
 
 def test_nothing_unknown_is_let_through_anywhere():
-    objects = [SCHEMA, LAYER]
+    objects = [SCHEMA, LAYER, CONVOLUTION]
     objects += [schema for _, schema in schema_keys() if "properties" in schema]
-    assert len(objects) == 6
+    assert len(objects) == 7
     assert all(schema["additionalProperties"] is False for schema in objects)
 
 
 def test_messages_name_every_choice():
-    assert LAYER["properties"]["activation"]["enum"] == ACTIVATIONS
+    for kind in KINDS_OF_LAYERS:
+        assert kind["properties"]["activation"]["enum"] == ACTIVATIONS
     for key, schema in [*schema_keys(), *LAYER["properties"].items()]:
         for choice in schema.get("enum", []):
             assert json.dumps(choice) in schema["errorMessage"], key
@@ -178,7 +190,8 @@ def test_what_is_allowed_is_said_in_words():
     assert said["training.kl_warmup"] == "a number from 0 to 1"
     assert said["training.gradient_clip_norm"] == "a number above 0 or null"
     assert said["model.encoder_layers"] == (
-        'a list of 1 to 32 values, each an object {"units": …, "activation": …}'
+        'a list of 1 to 32 values, each an object {"units": …, "activation": …} or an object '
+        '{"filters": …, "kernel_size": …, "strides": …, "activation": …}'
     )
 
 
@@ -280,11 +293,78 @@ def test_every_activation(activation):
         ({**RELU_8, "unit": 2}, "[1].unit is not a known key; did you mean model.enco"),
         ({**RELU_8, "zzz": 2}, "[1].zzz is not a known key; the known keys are units, activation."),
         (7, "[1] is 7; allowed is an object {"),
+        ({**PATCHES_8, "filters": 0}, "[1].filters is 0; allowed is an integer from 1 to 65536"),
+        ({**PATCHES_8, "kernel_size": 2.5}, "[1].kernel_size is 2.5; allowed is an integer from 1"),
+        ({**PATCHES_8, "activation": 3}, '[1].activation is 3; allowed is one of "linear", "relu"'),
+        ({**PATCHES_8, "stride": 2}, "[1].stride is not a known key; did you mean model.encoder_"),
+        ({**PATCHES_8, "units": 8}, "[1].units is not a known key; the known keys are filters, ke"),
+        ({**RELU_8, "filters": 8}, "[1].filters is not a known key; the known keys are units, act"),
     ],
 )
 def test_a_wrong_layer_is_named_by_its_index(layer, sentence):
     (error,) = errors_of({"model": {"encoder_layers": [RELU_8, layer, RELU_8]}})
     assert error.startswith(f"config.json: model.encoder_layers{sentence}")
+
+
+def convolution(kernel_size, strides):
+    return {**PATCHES_8, "kernel_size": kernel_size, "strides": strides}
+
+
+@pytest.mark.parametrize(
+    ("model", "sentence"),
+    [
+        (
+            {"encoder_layers": [PATCHES_8, RELU_8, PATCHES_8]},
+            "model.encoder_layers[2] has filters after a layer with units; allowed in an encoder "
+            "are filters first, then units.",
+        ),
+        (
+            {"decoder_layers": [PATCHES_8, RELU_8]},
+            "model.decoder_layers[1] has units after a layer with filters; allowed in a decoder "
+            "are units first, then filters.",
+        ),
+        (
+            {"encoder_layers": [PATCHES_8] * 5, "decoder_layers": [RELU_8]},
+            "model.encoder_layers[4].strides is 2; allowed is a divisor of the height and the "
+            "width of what the layer reads, 3×2.",
+        ),
+        (
+            {"decoder_layers": [PATCHES_8] * 5},
+            "model.decoder_layers have strides whose product is 32; allowed is a divisor of the "
+            "image's height and width, 48×32.",
+        ),
+        (
+            {"encoder_layers": [convolution(3, 2)]},
+            "model.encoder_layers[0].kernel_size is 3; allowed is strides, 2, or an even number "
+            "more.",
+        ),
+        (
+            {"decoder_layers": [RELU_8, convolution(1, 2)]},
+            "model.decoder_layers[1].kernel_size is 1; allowed is strides, 2, or an even number "
+            "more.",
+        ),
+        (
+            {"output_kernel_size": 3},
+            "model.output_kernel_size is 3; allowed is 1 where the decoder's last layer has units.",
+        ),
+    ],
+)
+def test_layers_that_do_not_fit_get_a_sentence(model, sentence):
+    values = {"data": {"input_size": [48, 32]}, "model": model}
+    assert errors_of(values) == [f"config.json: {sentence}"]
+
+
+def test_a_layer_from_an_override_that_does_not_fit_is_told_there():
+    overrides = {"model.encoder_layers": [convolution(1, 2)]}
+    (error,) = errors_of({}, overrides=overrides)
+    assert error.startswith("overrides: model.encoder_layers[0].kernel_size is 1")
+
+
+def test_a_convolutional_encoder_is_mirrored():
+    layers = [PATCHES_8, convolution(4, 4), TANH_4]
+    model = config_from_dict({"model": {"encoder_layers": layers, "output_kernel_size": 3}}).model
+    assert [dataclasses.asdict(layer) for layer in model.decoder_layers] == layers[::-1]
+    assert config_from_dict({"model": dataclasses.asdict(model)}).model == model
 
 
 def test_a_wrong_layer_s_key_gets_the_neighbor_in_the_same_layer():
@@ -406,7 +486,7 @@ def test_a_key_path_in_a_file_is_answered_with_nested_objects(values, found, nes
 def test_an_unknown_key_without_a_neighbor_gets_the_keys_of_its_section():
     assert errors_of({"model": {"dropout": 0.1}}) == [
         "config.json: model.dropout is not a known key; the known keys are latent_dim, "
-        "encoder_layers, decoder_layers."
+        "encoder_layers, decoder_layers, output_kernel_size."
     ]
 
 
@@ -634,7 +714,7 @@ def test_original_is_the_historic_default_to_the_letter():
     assert json.loads(text) == ORIGINAL
     values = load_config("configs/original.json").to_dict()
     assert values["data"] == {"input_dir": ["input/emojis"], **ORIGINAL["data"]}
-    assert values["model"] == ORIGINAL["model"]
+    assert values["model"] == {**ORIGINAL["model"], "output_kernel_size": 1}
     assert values["training"] == {**values["training"], **ORIGINAL["training"]}
 
 
@@ -644,7 +724,7 @@ def test_the_configurations_that_come_along_load(path):
 
 
 def test_all_configurations_come_along():
-    names = ["all_emojis", "basic", "deep", "fine_details", "original", "plane"]
+    names = ["all_emojis", "basic", "convolutional", "deep", "fine_details", "original", "plane"]
     assert [path.stem for path in CONFIGS] == names
 
 
@@ -897,7 +977,22 @@ legal_values = optional(
     ),
 )
 
-key_names = sorted({name for key in CASES for name in key.split(".")} | {"units", "activation"})
+# Each fits into some images, and some of them after one another.
+convolutions = st.lists(
+    st.fixed_dictionaries(
+        {
+            "filters": st.integers(1, 65536),
+            "kernel_size": st.integers(1, 6),
+            "strides": st.integers(1, 3),
+            "activation": st.sampled_from(ACTIVATIONS),
+        }
+    )
+    | layers.map(lambda dense: dense[0]),
+    min_size=1,
+    max_size=4,
+)
+
+key_names = sorted({name for key in CASES for name in key.split(".")} | set(RELU_8 | PATCHES_8))
 keys = st.sampled_from(key_names) | st.text()
 any_text = st.text(st.characters(exclude_categories=()))  # lone surrogates too
 any_json = st.recursive(
@@ -932,6 +1027,19 @@ def outcome(function, *arguments, **keywords):
         return function(*arguments, **keywords)
     except ConfigError as error:
         return error
+
+
+@given(convolutions, convolutions, st.sampled_from([1, 3]), st.sampled_from([36, 48, 64]))
+@settings(max_examples=AT_LEAST_200)
+def test_legal_layers_fit_or_get_one_sentence(encoder, decoder, output_kernel_size, side):
+    model = {"encoder_layers": encoder, "decoder_layers": decoder}
+    model["output_kernel_size"] = output_kernel_size
+    result = outcome(config_from_dict, {"model": model, "data": {"input_size": [side, side]}})
+    if isinstance(result, Config):
+        assert config_from_dict(json.loads(json.dumps(result.to_dict()))) == result
+    else:
+        (sentence,) = result.errors
+        assert re.match(r"the configuration: model\.\w+\S* (is|has|have) .*; allowed ", sentence)
 
 
 @pytest.mark.slow(10)

@@ -11,7 +11,7 @@ from notebook_code import NOTEBOOKS, SOLUTIONS, functions_of, read, tagged
 from PIL import Image
 
 import vae_nb
-from vae_nb.core.model import layer_shapes
+from vae_nb.core.architecture import layer_shapes
 from vae_nb.data.config import LayerConfig, ModelConfig
 from vae_nb.exercises import notebook_07
 from vae_nb.show.controls import ImageView
@@ -84,6 +84,9 @@ def test_01_batches(seed, batch_size):
 # --- 02 · Build a VAE from NumPy ---
 
 
+SIX_ACTIVATIONS = ["linear", "relu", "tanh", "sigmoid", "softplus", "cosh"]
+
+
 def activations_of_02():
     """Return the table `activations` that notebook 02 assigns."""
     (path,) = [path for path in NOTEBOOKS if path.name.startswith("02")]
@@ -101,7 +104,7 @@ def activations_of_02():
 def test_02_activations(seed):
     a = np.random.default_rng(seed).normal(0, 5, (6, 4))
     by_hand = activations_of_02()
-    assert by_hand.keys() == vae_nb.ACTIVATIONS.keys()
+    assert list(by_hand) == SIX_ACTIVATIONS
     for name, (function, derivative) in by_hand.items():
         by_module = vae_nb.ACTIVATIONS[name]
         np.testing.assert_allclose(function(a), by_module.function(a), err_msg=name)
@@ -120,7 +123,7 @@ def test_02_sigmoid_and_softplus(seed, dtype):
 
 
 @every_seed
-@pytest.mark.parametrize("name", vae_nb.ACTIVATIONS)
+@pytest.mark.parametrize("name", SIX_ACTIVATIONS)
 def test_02_dense_layer(seed, name):
     rng = np.random.default_rng(seed)
     shapes = [(7, 5), (5, 3), (3,), (7, 3)]
@@ -149,9 +152,7 @@ def test_02_encoder_and_decoder(seed):
     vae.parameters += rng.normal(0, 0.1, vae.parameters.shape)
     parameters = vae.named_parameters()
     parameters["log_variance.biases"][:] = [-40, 0.3, 40]
-    by_hand = functions_of(
-        "02", shapes=layer_shapes(model, (4, 3, 2)), activations=activations_of_02()
-    )
+    by_hand = functions_of("02", shapes=layer_shapes(model, (4, 3, 2)))
     x, z = rng.random((6, 24)), rng.normal(size=(6, 3))
     mean, log_variance = by_hand["encode"](x, parameters, vae.mean_image)
     assert log_variance.min() == -30
@@ -195,7 +196,8 @@ def test_03_terms_of_the_loss(seed):
 def test_03_activations_are_those_of_the_module():
     a = np.random.default_rng(0).normal(0, 2, (4, 5))
     by_hand = functions_of("03")["activation"]
-    for name, by_module in vae_nb.ACTIVATIONS.items():
+    for name in SIX_ACTIVATIONS:
+        by_module = vae_nb.ACTIVATIONS[name]
         value, derivative = by_hand(name, a)
         np.testing.assert_allclose(value, by_module.function(a), atol=1e-15)
         slope = by_module.derivative(a, by_module.function(a))
@@ -217,7 +219,7 @@ def test_03_gradient_checking(seed):
 
 
 @every_seed
-@pytest.mark.parametrize("activation", sorted(vae_nb.ACTIVATIONS))
+@pytest.mark.parametrize("activation", SIX_ACTIVATIONS)
 def test_03_loss_and_every_gradient(seed, activation):
     """In float64, with biases that are not zero, and one log-variance outside the bound."""
     bound = vae_nb.core.model.LOG_VARIANCE_BOUND
@@ -414,6 +416,7 @@ class EncodesTo:
     """Stands for a VAE; its images already are the parameters of their posteriors."""
 
     dtype = np.dtype(np.float64)
+    images_at_a_time = 100
 
     def encode(self, x):
         return np.split(x, 2, axis=1)

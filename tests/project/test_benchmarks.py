@@ -73,9 +73,10 @@ def test_an_implementation_that_computes_something_else_is_refused(tmp_path, mon
         training_step.check_same(tmp_path, ["vae_nb"] * 2)
 
 
-def test_the_step_is_the_one_that_training_takes(tmp_path):
+@pytest.mark.parametrize("model", training_step.MODELS)
+def test_the_step_is_the_one_that_training_takes(model, tmp_path):
     """The benchmark's step is the same as one written with the public names."""
-    vae = write_step(tmp_path, 3)
+    vae = write_step(tmp_path, 3, training_step.MODELS[model]())
     problem = Problem(tmp_path)
     implementation = VaeNb(problem)
     np.testing.assert_array_equal(implementation.vae.parameters, vae.parameters)
@@ -116,6 +117,26 @@ def test_work_is_counted_by_hand():
     moved, operations = count_work(vae, batch=7)
     assert moved == 4 * (weights + (weights - 15) + 6 * (weights + biases))
     assert operations == 2 * 7 * (2 * weights + (weights - 15))
+
+
+def test_the_work_of_convolutions_is_counted_by_hand():
+    patches = {"kernel_size": 2, "strides": 2, "activation": "relu"}
+    config = seed_config(
+        model={
+            "latent_dim": 2,
+            "encoder_layers": [{"filters": 3, **patches}, {"filters": 5, **patches}],
+            "decoder_layers": [{"filters": 4, **patches}],
+            "output_kernel_size": 3,
+        }
+    )
+    vae = VAE(config.model, (8, 4, 1))
+    first = 4 * 3  # the weights of the first layer, and so on
+    second, heads, image, decoder, output = 12 * 5, 2 * 10 * 2, 2 * 4 * 2 * 4, 4 * 4 * 4, 4 * 9
+    weights = first + second + heads + image + decoder + output
+    products = 8 * first + 2 * second + heads + image + 8 * decoder + 32 * output
+    moved, operations = count_work(vae, batch=7)
+    assert moved == 4 * (weights + (weights - first) + 6 * vae.parameters.size)
+    assert operations == 2 * 7 * (2 * products + (products - 8 * first))
 
 
 def test_a_floor_is_bytes_and_operations():

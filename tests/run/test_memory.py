@@ -1,5 +1,6 @@
 """A training that cannot fit into this machine's memory is refused before anything is loaded."""
 
+import numpy as np
 import psutil
 import pytest
 from conftest import run_command, tiny_config
@@ -11,14 +12,24 @@ from vae_nb.run.memory import check_memory, training_bytes
 TOO_LARGE = [{"units": 65536, "activation": "relu"}] * 32
 
 
+FILTERS = [{"filters": 4, "kernel_size": 2, "strides": 2, "activation": "silu"}]
+UNITS = [{"units": 6, "activation": "tanh"}]
+
+
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
-def test_the_estimate_is_the_size_of_the_arrays(pictures, optimizer):
-    config = tiny_config(pictures, training__optimizer__type=optimizer)
+@pytest.mark.parametrize("layers", [UNITS, FILTERS])
+def test_the_estimate_is_the_size_of_the_arrays(pictures, layers, optimizer):
+    config = tiny_config(
+        pictures, training__optimizer__type=optimizer, model__encoder_layers=layers
+    )
     vae = VAE(config.model, config.data.image_shape)
     moments = make_optimizer(vae.parameters, config.training.optimizer).arrays()
-    best_parameters = vae.parameters.nbytes
-    arrays = vae.parameters.nbytes + best_parameters + sum(a.nbytes for a in moments.values())
-    assert training_bytes(config) == arrays
+    arrays = [vae.parameters, vae.parameters, *moments.values()]  # with the best parameters
+    batch = config.data.batch_size
+    vae.loss_and_gradients(np.zeros((batch, 64), np.float32), np.zeros((batch, 2), np.float32))
+    for layer in vae.layers.values():
+        arrays += [layer.pre_activation, layer.output]
+    assert training_bytes(config) == sum(array.nbytes for array in arrays)
     check_memory(config)
 
 

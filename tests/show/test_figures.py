@@ -1,7 +1,6 @@
 """Figures: laid out in whole pixels, nothing clipped, nothing shown twice."""
 
 import io
-from types import SimpleNamespace
 
 import matplotlib
 import numpy as np
@@ -13,7 +12,8 @@ from matplotlib.text import Text
 from PIL import Image
 
 from vae_nb import figures
-from vae_nb.core.model import count_parameters, layer_shapes
+from vae_nb.core.architecture import count_parameters, layer_shapes
+from vae_nb.data.config import ConvolutionConfig, LayerConfig, ModelConfig
 from vae_nb.show.figures.latent import without_overlap
 from vae_nb.show.figures.paper import GAP, coordinate_names
 from vae_nb.show.figures.tiles import make_tiles, tile_size
@@ -59,11 +59,9 @@ def some_runs(count):
 
 def some_config(latent, encoder, decoder):
     def layers(part):
-        return [SimpleNamespace(units=units, activation="relu") for units in part]
+        return tuple(LayerConfig(units, "relu") for units in part)
 
-    return SimpleNamespace(
-        latent_dim=latent, encoder_layers=layers(encoder), decoder_layers=layers(decoder)
-    )
+    return ModelConfig(latent, layers(encoder), layers(decoder))
 
 
 def all_figures(count, shape, labels, latent):
@@ -77,7 +75,7 @@ def all_figures(count, shape, labels, latent):
     grid = some_images(11 if latent > 1 else 1, 11, *shape)
     values = np.linspace(-2.5, 2.5, 11)
     layers = layer_shapes(some_config(latent, [512, 64], [64, 512]), shape)
-    errors = {name: 1e-9 for name, *_ in layers}
+    errors = {layer.name: 1e-9 for layer in layers}
     return {
         "dataset": figures.dataset(images, kinds),
         "architecture": figures.architecture(layers),
@@ -259,6 +257,17 @@ def test_architecture_counts_parameters():
     figure = figures.architecture(layer_shapes(config, (4, 4, 3)))
     assert f"{count_parameters(config, (4, 4, 3)):,} parameters" in texts(figure)
     assert {"7", "5", "6", "48", "μ\n3", "log σ²\n3", "z\n3", "relu"} <= {*texts(figure)}
+
+
+def test_architecture_tells_the_sides_and_channels_of_images():
+    layers = (ConvolutionConfig(8, 2, 2, "silu"), ConvolutionConfig(16, 4, 2, "relu"))
+    config = ModelConfig(
+        3, (*layers, LayerConfig(9, "tanh")), output_kernel_size=3, decoder_layers=layers
+    )
+    figure = figures.architecture(layer_shapes(config, (48, 32, 1)))
+    expected = ["48×32×1", "24×16×8", "12×8×16", "9", "z\n3", "12×8×8", "24×16×8", "48×32×16"]
+    assert {*expected} <= {*texts(figure)}
+    assert f"{count_parameters(config, (48, 32, 1)):,} parameters" in texts(figure)
 
 
 def test_gradient_check_draws_zero_at_the_left_end():

@@ -237,6 +237,14 @@ def test_a_swept_encoder_has_a_mirrored_decoder():
     assert second.values["model.decoder_layers"] == "5-4 relu"
 
 
+def test_convolutions_are_told_in_a_short_text():
+    wide = {"filters": 32, "kernel_size": 4, "strides": 2, "activation": "silu"}
+    layers = [wide, {**wide, "filters": 64}, {"units": 9, "activation": "tanh"}]
+    (run,) = plan.plan_sweep(["configs/deep.json"], [{"model.encoder_layers": [layers]}])
+    assert run.values["model.encoder_layers"] == "32k4s2-64k4s2 silu, 9 tanh"
+    assert "32k4s2-64k4s2-silu" in run.name
+
+
 def test_names_are_different_folder_names():
     paths = [[f"/a/{letter * 200}", "/b c?*"] for letter in "xy"]
     runs = plan.plan_sweep(["config.json"], [{"data.input_dir": [*paths, "/a:b", "/a?b"]}])
@@ -355,6 +363,15 @@ def test_how_a_run_is_recognized():
     assert len(hashes) == 2 + len(changes)
     assert identity.code_version("04") != identity.code_version("05")
     assert identity.code_version("04") == identity.code_version("04")
+
+
+def test_the_size_of_the_output_s_kernel_is_in_the_hash():
+    patches = {"filters": 3, "kernel_size": 2, "strides": 2, "activation": "relu"}
+    hashes = set()
+    for size in (1, 3):
+        overrides = {"model.encoder_layers": [patches], "model.output_kernel_size": size}
+        hashes.add(identity.config_hash(load_config("config.json", overrides), "images"))
+    assert len(hashes) == 2
 
 
 # --- the runs ---

@@ -85,6 +85,23 @@ def test_a_float64_model_stays_float64(tmp_path):
     assert contents(load_model(tmp_path / "vae.npz")) == contents((vae, history, config))
 
 
+PATCHES = {"filters": 3, "kernel_size": 2, "strides": 2, "activation": "silu"}
+
+
+def test_a_convolutional_model_comes_back_with_every_bit(tmp_path):
+    _, history, _ = small_model()
+    config = load_config(
+        overrides={
+            "data.input_size": [8, 4],
+            "model.encoder_layers": [PATCHES, {**PATCHES, "kernel_size": 4}],
+            "model.output_kernel_size": 3,
+        }
+    )
+    vae = VAE(config.model, config.data.image_shape, np.random.default_rng(0))
+    save_model(tmp_path / "vae.npz", vae, history, config)
+    assert contents(load_model(tmp_path / "vae.npz")) == contents((vae, history, config))
+
+
 def test_a_relative_path_starts_at_the_project(path, monkeypatch):
     monkeypatch.setattr("vae_nb.system.paths.PROJECT_ROOT", path.parents[1])
     assert contents(load_model("models/vae.npz")) == contents(small_model())
@@ -460,6 +477,8 @@ def another_config(**overrides):
         {"config": another_config(model__latent_dim=4096)},
         {"config": another_config(model__encoder_layers=[{"units": 60000, "activation": "relu"}])},
         {"config": another_config(data__input_size=[5, 4])},
+        {"config": another_config(model__encoder_layers=[{**PATCHES, "kernel_size": 3}])},
+        {"config": another_config(model__output_kernel_size=3)},
         {"image_shape": [4, 5, 3]},
         {"image_shape": 20},
         {"image_shape": None},

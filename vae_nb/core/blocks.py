@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 from threadpoolctl import threadpool_info, threadpool_limits
 
 # Elements in a block: a megabyte of float32. An update works on a handful of blocks at a time, and
@@ -158,6 +158,31 @@ def in_blocks(function: Callable[..., NDArray], out: NDArray, *arrays: NDArray) 
     return out
 
 
+def sum_over_blocks(
+    function: Callable[[slice], NDArray],
+    blocks: Sequence[slice],
+    shape: tuple[int, ...],
+    dtype: DTypeLike,
+) -> NDArray:
+    """Sum the arrays that a function returns for the blocks.
+
+    Parameters
+    ----------
+    function : callable
+        Takes a block and returns an array of this shape.
+    blocks : sequence of slice
+        For example from `blocks_of`.
+    """
+    sums = np.zeros((min(PARTS, len(blocks)), *shape), dtype)
+
+    def add_blocks(part: int) -> None:
+        for block in blocks[part::PARTS]:
+            sums[part] += function(block)
+
+    for_each(add_blocks, range(len(sums)))
+    return np.sum(sums, axis=0)
+
+
 # --- matrices ---
 
 
@@ -191,17 +216,11 @@ def matmul(x: NDArray, matrix: NDArray) -> NDArray:
 
 def _sum_over_rows(x: NDArray, matrix: NDArray) -> NDArray:
     """x @ matrix, where the rows of the matrix lie one after another in memory."""
-    blocks = _matrix_blocks(matrix)
-    parts = min(PARTS, len(blocks))
     dtype = np.result_type(x, matrix)
-    sums = np.zeros((parts, len(x), matrix.shape[1]), dtype)
-
-    def add_blocks(part: int) -> None:
-        for rows in blocks[part::PARTS]:
-            sums[part] += x[:, rows] @ matrix[rows]
-
-    for_each(add_blocks, range(parts))
-    return np.sum(sums, axis=0)
+    shape = (len(x), matrix.shape[1])
+    return sum_over_blocks(
+        lambda rows: x[:, rows] @ matrix[rows], _matrix_blocks(matrix), shape, dtype
+    )
 
 
 def _column_by_column(x: NDArray, matrix: NDArray) -> NDArray:

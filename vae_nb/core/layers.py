@@ -46,11 +46,7 @@ class Dense:
 
     def initialize(self, rng: np.random.Generator) -> None:
         """Draw initial weights and set initial biases, as suits the activation."""
-        inputs = len(self.weights)
-        for row in self.weights:  # one at a time: the layer may be large
-            row[:] = rng.standard_normal(len(row), dtype=row.dtype)
-        self.weights *= self.activation.weight_scale / math.sqrt(inputs)
-        self.biases[:] = self.activation.bias
+        self.activation.initialize(self.weights, self.biases, len(self.weights), rng)
 
     def forward(self, x: NDArray) -> NDArray:
         """Compute the layer's output, and remember what `backward` needs.
@@ -181,6 +177,46 @@ def softplus(x: NDArray) -> NDArray:
     return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
 
 
+def silu(x: NDArray) -> NDArray:
+    """Compute x * sigmoid(x): a smooth relu that dips below 0.
+
+    Parameters
+    ----------
+    x : ndarray, any shape
+
+    Returns
+    -------
+    ndarray, the same shape and dtype
+        At least -0.279.
+
+    References
+    ----------
+    Elfwing, Uchibe & Doya (2018), "Sigmoid-weighted linear units for neural network function
+    approximation in reinforcement learning".
+    """
+    return x * sigmoid(x)
+
+
+def silu_derivative(x: NDArray, output: NDArray) -> NDArray:
+    """d silu / d x.
+
+    With s = sigmoid(x), whose derivative is s (1 - s), the product rule gives s + x s (1 - s). Here
+    x s is the output.
+
+    Parameters
+    ----------
+    x, output : ndarray, any shape
+        The input of `silu`, and what it returned.
+
+    Returns
+    -------
+    ndarray, the same shape and dtype
+        Between -0.1 and 1.1.
+    """
+    s = sigmoid(x)
+    return s + output * (1 - s)
+
+
 @dataclass(frozen=True)
 class Activation:
     """A function of each element, its derivative, and an initialization that lets gradients pass.
@@ -203,10 +239,35 @@ class Activation:
     weight_scale: float = 1.0
     bias: float = 0.0
 
+    def initialize(
+        self, weights: NDArray, biases: NDArray, inputs: float, rng: np.random.Generator
+    ) -> None:
+        """Draw initial weights and set initial biases.
+
+        Parameters
+        ----------
+        weights : ndarray, shape (rows, columns)
+        biases : ndarray
+        inputs : float
+            How many inputs reach one output.
+        """
+        for row in weights:  # one at a time: the layer may be large
+            row[:] = rng.standard_normal(len(row), dtype=row.dtype)
+        weights *= self.weight_scale / math.sqrt(inputs)
+        biases[:] = self.bias
+
 
 # The scale sqrt(2) makes up for the half of its input that relu drops: He et al. (2015),
 # "Delving Deep into Rectifiers", section 2.2.
 HE_SCALE = math.sqrt(2)
+
+# What leaky_relu leaves of a negative input, as in Keras. It passes on the mean square
+# (1 + LEAK²) / 2 of a symmetric input, where relu passes 1/2: He et al., equation 15.
+LEAK = 0.2
+LEAKY_SCALE = math.sqrt(2 / (1 + LEAK**2))
+
+# The mean square of silu(a) is 0.356 where a has the distribution N(0, 1).
+SILU_SCALE = math.sqrt(1 / 0.356)
 
 ACTIVATIONS = {  # the function, and its derivative from the pre-activation a and the output
     "linear": Activation(lambda a: a, lambda a, output: np.ones_like(output)),
@@ -221,4 +282,11 @@ ACTIVATIONS = {  # the function, and its derivative from the pre-activation a an
     # are initialized to 1, where the slope is sinh(1) = 1.18. cosh grows as fast as exp; the key
     # training.gradient_clip_norm keeps it from running away.
     "cosh": Activation(np.cosh, lambda a, output: np.sinh(a), HE_SCALE, bias=1.0),
+    "silu": Activation(silu, silu_derivative, SILU_SCALE),
+    # 1 where a is positive, and LEAK elsewhere.
+    "leaky_relu": Activation(
+        lambda a: np.maximum(a, LEAK * a),
+        lambda a, output: np.maximum((a > 0).astype(a.dtype), LEAK),
+        LEAKY_SCALE,
+    ),
 }

@@ -87,7 +87,8 @@ def encode_set(vae: VAE, image_set: ImageSet) -> Posteriors:
     Posteriors
         A pair (mean, log_variance) of ndarrays, each of shape (images, latent).
     """
-    parts = [vae.encode(image_set.as_float(chunk, vae.dtype)) for chunk in _chunks(image_set)]
+    chunks = _chunks(image_set, vae.images_at_a_time)
+    parts = [vae.encode(image_set.as_float(chunk, vae.dtype)) for chunk in chunks]
     means, log_variances = zip(*parts, strict=True)
     return Posteriors(np.concatenate(means), np.concatenate(log_variances))
 
@@ -143,7 +144,7 @@ def negative_elbo(vae: VAE, image_set: ImageSet, noise: NDArray) -> tuple[float,
     """
     reconstruction = 0.0
     kl = 0.0
-    for chunk in _chunks(image_set):
+    for chunk in _chunks(image_set, vae.images_at_a_time):
         x = image_set.as_float(chunk, vae.dtype)
         loss = vae.loss(x, noise[chunk])
         reconstruction += loss.reconstruction * len(x)
@@ -171,7 +172,7 @@ def reconstruction_quality(
         posterior_mean = encode_set(vae, image_set).mean
     excess = 0.0
     squared_error = 0.0
-    for chunk in _chunks(image_set):
+    for chunk in _chunks(image_set, vae.images_at_a_time):
         x = image_set.as_float(chunk, vae.dtype)
         logits = vae.decode_logits(posterior_mean[chunk])
         excess += float(np.sum(bernoulli_loss(logits, x) - bernoulli_entropy(x)))
@@ -313,8 +314,9 @@ def _at_most(count: int, image_set: ImageSet) -> slice:
     return slice(None, None, math.ceil(len(image_set) / count))
 
 
-def _chunks(image_set: ImageSet) -> Iterator[slice]:
-    return (slice(start, start + CHUNK) for start in range(0, len(image_set), CHUNK))
+def _chunks(image_set: ImageSet, at_most: int = CHUNK) -> Iterator[slice]:
+    size = min(CHUNK, at_most)
+    return (slice(start, start + size) for start in range(0, len(image_set), size))
 
 
 def _excess_of_the_mean_image(vae: VAE, image_set: ImageSet) -> float:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from vae_nb.core.architecture import LayerShape, count_parameters, layer_shapes
 from vae_nb.core.blocks import Block, in_blocks, matrix_in
+from vae_nb.core.convolution import Convolution
 from vae_nb.core.layers import Dense, sigmoid
 from vae_nb.core.losses import (
     bernoulli_loss,
@@ -20,7 +22,7 @@ from vae_nb.core.losses import (
 from vae_nb.system.errors import ModelError
 
 if TYPE_CHECKING:
-    from vae_nb.data.config import LayerConfig, ModelConfig
+    from vae_nb.data.config import ModelConfig
 
 # exp(30) is about 1e13: far beyond any useful variance, and far below the largest float32, 3e38.
 # Outside the bound the log-variance is constant, and its gradient is that of a constant.
@@ -32,6 +34,11 @@ MEAN_IMAGE_RANGE = (0.01, 0.99)
 # The initial weights of the output layer are this small, so that an untrained model shows the mean
 # image and the first steps need not unlearn noise.
 OUTPUT_INITIAL_SCALE = 0.03
+
+
+# So many numbers may the layers of a model put out at a time where no gradient is wanted: 64 MB of
+# float32, and as much before the activations.
+OUTPUTS_AT_A_TIME = 2**24
 
 
 class Loss(NamedTuple):
@@ -87,59 +94,17 @@ def reparameterize_gradient(
     return z_gradient, z_gradient * noise * (0.5 * sigma)
 
 
-class LayerShape(NamedTuple):
-    """What is known about a layer before its parameters exist."""
-
-    name: str
-    inputs: int
-    units: int
-    activation: str
-
-
-def layer_shapes(model_config: ModelConfig, image_shape: Sequence[int]) -> list[LayerShape]:
-    """List every dense layer of a VAE, in the order of the parameter array.
-
-    Parameters
-    ----------
-    image_shape : tuple of int
-        (height, width, channels).
-    """
-    pixels = math.prod(image_shape)
-    latent = model_config.latent_dim
-    encoder = _hidden_layer_shapes("encoder", pixels, model_config.encoder_layers)
-    decoder = _hidden_layer_shapes("decoder", latent, model_config.decoder_layers)
-    return [
-        *encoder,
-        LayerShape("mean", encoder[-1].units, latent, "linear"),
-        LayerShape("log_variance", encoder[-1].units, latent, "linear"),
-        *decoder,
-        LayerShape("output", decoder[-1].units, pixels, "linear"),
-    ]
-
-
-def _hidden_layer_shapes(part: str, inputs: int, layers: Sequence[LayerConfig]) -> list[LayerShape]:
-    """The shapes of consecutive layers: each one reads the output of the one before it."""
-    shapes = []
-    for number, layer in enumerate(layers, start=1):
-        shapes.append(LayerShape(f"{part}_{number}", inputs, layer.units, layer.activation))
-        inputs = layer.units
-    return shapes
-
-
-def count_parameters(model_config: ModelConfig, image_shape: Sequence[int]) -> int:
-    """Count the weights and biases that a VAE would have.
-
-    Parameters
-    ----------
-    image_shape : tuple of int
-        (height, width, channels).
-    """
-    shapes = layer_shapes(model_config, image_shape)
-    return sum((shape.inputs + 1) * shape.units for shape in shapes)
+def _make_layer(shape: LayerShape, weights: NDArray, biases: NDArray) -> Dense | Convolution:
+    """Make a layer of a shape around its parameters."""
+    if shape.reads is None or shape.writes is None:
+        return Dense(weights, biases, shape.activation)
+    return Convolution(
+        weights, biases, shape.activation, shape.input_shape, shape.reads, shape.writes
+    )
 
 
 class VAE:
-    """A variational autoencoder of dense layers.
+    """A variational autoencoder of dense layers and convolutions.
 
     All parameters live in one contiguous array; the weights and biases of the layers are views into
     it.
@@ -156,9 +121,9 @@ class VAE:
     Attributes
     ----------
     parameters : ndarray, shape (count,)
-    layers : dict of str to Dense
+    layers : dict of str to Dense or Convolution
         All layers by name, in the order of the parameter array.
-    encoder, decoder : list of Dense
+    encoder, decoder : list of Dense or Convolution
         The hidden layers of the encoder; the hidden layers of the decoder and its output layer.
     mean_head, log_variance_head : Dense
         They read the last layer of the encoder.
@@ -168,11 +133,16 @@ class VAE:
         `loss_and_gradients` found it.
     mean_image : ndarray, shape (pixels,)
         Subtracted from the input; zero until `center_on`.
+    images_at_a_time : int
+        How many images should go through the model at a time where no gradient is wanted. Layers
+        remember all that they put out, and convolutions put out a lot.
 
     Raises
     ------
     ModelError
         If there is not enough memory for the parameters.
+    ConfigError
+        If the layers do not fit one another or the image.
 
     References
     ----------
@@ -202,8 +172,10 @@ class VAE:
 
         views = self.named_parameters()
         self.layers = {
-            name: Dense(views[f"{name}.weights"], views[f"{name}.biases"], activation)
-            for name, _, _, activation in self._shapes
+            shape.name: _make_layer(
+                shape, views[f"{shape.name}.weights"], views[f"{shape.name}.biases"]
+            )
+            for shape in self._shapes
         }
         depth = len(model_config.encoder_layers)
         layers = list(self.layers.values())
@@ -211,6 +183,8 @@ class VAE:
         self.mean_head, self.log_variance_head = layers[depth : depth + 2]
         self.decoder = layers[depth + 2 :]
         self.gradient_blocks = self._locate_gradient_blocks()
+        outputs = sum(math.prod(shape.output_shape) for shape in self._shapes)  # for one image
+        self.images_at_a_time = max(1, OUTPUTS_AT_A_TIME // outputs)
 
         if rng is not None:
             for layer in layers:
@@ -246,7 +220,8 @@ class VAE:
     def named_parameters(self) -> dict[str, NDArray]:
         """Return views of the parameters by name, such as "encoder_1.weights".
 
-        Weights have the shape (inputs, units), biases the shape (units,).
+        Weights have the shape (inputs, units), biases the shape (units,). Those of a convolution
+        are told in `Convolution`.
         """
         return self._views_of(self.parameters)
 
@@ -258,11 +233,11 @@ class VAE:
         """Each layer's part of an array of the shape of `parameters`, by name."""
         views = {}
         start = 0
-        for name, inputs, units, _ in self._shapes:
-            end = start + inputs * units
-            views[f"{name}.weights"] = matrix_in(flat[start:end], inputs, units)
-            start = end + units
-            views[f"{name}.biases"] = flat[end:start]
+        for shape in self._shapes:
+            end = start + math.prod(shape.weights)
+            views[f"{shape.name}.weights"] = matrix_in(flat[start:end], *shape.weights)
+            start = end + shape.biases
+            views[f"{shape.name}.biases"] = flat[end:start]
         return views
 
     def gradient_norm(self) -> float:
@@ -348,7 +323,12 @@ class VAE:
         ndarray, shape (batch, pixels)
             In [0, 1]: the probabilities of the Bernoulli distributions.
         """
-        return sigmoid(self.decode_logits(z))
+        z = np.asarray(z, self.dtype)
+        images = np.empty((len(z), self.mean_image.size), self.dtype)
+        for start in range(0, len(z), self.images_at_a_time):
+            some = slice(start, start + self.images_at_a_time)
+            images[some] = sigmoid(self.decode_logits(z[some]))
+        return images
 
     def reconstruct(self, x: NDArray) -> NDArray:
         """Encode images, and decode the means of their posteriors.

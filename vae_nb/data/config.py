@@ -12,9 +12,10 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, Strict, model_validator
+from pydantic import BeforeValidator, Field, Strict, Tag, model_validator
 from pydantic.dataclasses import dataclass
 
+from vae_nb.core.architecture import layer_shapes
 from vae_nb.data.json_file import parse_json, read_json
 from vae_nb.data.schema import (
     Error,
@@ -22,9 +23,11 @@ from vae_nb.data.schema import (
     Number,
     Section,
     Text,
+    by_keys,
     key_text,
     keys,
     nearest_key,
+    sentences,
     shown,
     unknown_key,
     validated,
@@ -45,7 +48,7 @@ Folders = Annotated[
     BeforeValidator(_as_tuple, json_schema_input_type=Folder | FolderList),
 ]
 Side = Annotated[Integer, Field(ge=4, le=1024)]
-Activation = Literal["linear", "relu", "tanh", "sigmoid", "softplus", "cosh"]
+Activation = Literal["linear", "relu", "tanh", "sigmoid", "softplus", "cosh", "silu", "leaky_relu"]
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,34 @@ class LayerConfig(Section):
     activation: Activation = Field(description="The layer's activation function.")
 
 
-Layers = Annotated[tuple[LayerConfig, ...], Strict(), Field(min_length=1, max_length=32)]
+@dataclass(frozen=True)
+class ConvolutionConfig(Section):
+    """One convolution; in the decoder, one transposed convolution."""
+
+    filters: Integer = Field(
+        ge=1, le=65536, description="Number of channels of what the layer makes."
+    )
+    kernel_size: Integer = Field(
+        ge=1,
+        le=64,
+        description="Side of the patches that the layer reads, or writes in the decoder, in "
+        "pixels: strides, or an even number more.",
+    )
+    strides: Integer = Field(
+        ge=1,
+        le=64,
+        description="Distance between two patches, in pixels: the layer makes an image smaller, or "
+        "larger in the decoder, by this factor.",
+    )
+    activation: Activation = Field(description="The layer's activation function.")
+
+
+AnyLayer = Annotated[LayerConfig, Tag("0")] | Annotated[ConvolutionConfig, Tag("1")]
+Layers = Annotated[
+    tuple[Annotated[AnyLayer, by_keys(LayerConfig, ConvolutionConfig)], ...],
+    Strict(),
+    Field(min_length=1, max_length=32),
+]
 
 
 @dataclass(frozen=True)
@@ -105,6 +135,11 @@ class ModelConfig(Section):
         default=(LayerConfig(128, "relu"), LayerConfig(256, "relu"), LayerConfig(512, "cosh")),
         description="The decoder's hidden layers, from the latent space to the logits. If they "
         "are left out beside a given encoder, the decoder is that encoder mirrored.",
+    )
+    output_kernel_size: Literal[1, 3] = Field(
+        default=1,
+        description="Side of the patch of the image that each pixel of the decoder's last "
+        "convolution adds to, in pixels. 3 smooths the seams between patches.",
     )
 
     @model_validator(mode="before")
@@ -311,7 +346,13 @@ def config_from_dict(
             errors.append(_unknown_override(path, known_paths))
     if "model.encoder_layers" in overrides and "model.decoder_layers" not in overrides:
         values = _without_decoder(values)
-    return validated(Config, values, source, overrides, errors)
+    config = validated(Config, values, source, overrides, errors)
+    try:
+        layer_shapes(config.model, config.data.image_shape)
+    except ConfigError as error:
+        path, _, what = str(error).partition(" ")
+        raise ConfigError(*sentences([(path, what)], source, overrides)) from None
+    return config
 
 
 def parse_override(text: str) -> tuple[str, Any]:

@@ -4,10 +4,11 @@ A key is one field of a class: its name, type, default, bounds and description. 
 editors, the tables in docs/configuration.md and every error message are derived from it.
 """
 
+import dataclasses
 import difflib
 import functools
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -15,6 +16,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import (
     AllowInfNan,
     ConfigDict,
+    Discriminator,
     Strict,
     TypeAdapter,
     ValidationError,
@@ -61,6 +63,27 @@ class Section:
         return _whole(value)
 
 
+def by_keys(*kinds: type) -> Discriminator:
+    """Tell apart the sections of a union by the keys that an object has.
+
+    The tags of the union's members are "0", "1" and so on, in the order of `kinds`.
+    """
+    keys_of_kinds = [[field.name for field in dataclasses.fields(kind)] for kind in kinds]
+
+    def tag_of(value: Any) -> str | None:
+        if isinstance(value, dict):
+            return str(_most_similar(keys_of_kinds, value))
+        return str(kinds.index(type(value))) if type(value) in kinds else None
+
+    return Discriminator(tag_of)
+
+
+def _most_similar(kinds: Sequence[Collection[str]], value: dict[Any, Any]) -> int:
+    """Return the number of the kind that has most keys of an object; the first one of several."""
+    shared = [sum(key in keys_of_kind for key in value) for keys_of_kind in kinds]
+    return shared.index(max(shared))
+
+
 def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
@@ -100,7 +123,7 @@ def validated(
         found = _Errors(kind, error).of_file(values)
         errors = [*errors, *islice(found, MAX_ERRORS + 1)]
     if errors:
-        raise ConfigError(*_sentences(list(errors), source, overrides))
+        raise ConfigError(*sentences(list(errors), source, overrides))
     return instance
 
 
@@ -127,6 +150,12 @@ class _Errors:
     ) -> Iterator[Error]:
         """Yield what is wrong with the parts of a value, or else with the value as a whole."""
         if location not in self.wrong:
+            return
+        if "oneOf" in schema and isinstance(value, dict):
+            number = _most_similar([kind["properties"] for kind in schema["oneOf"]], value)
+            yield from self._of_value(
+                schema["oneOf"][number], value, path, (*location, str(number))
+            )
             return
         errors_of_parts = self._of_parts(schema, value, path, location)
         first = next(errors_of_parts, None)
@@ -158,7 +187,7 @@ class _Errors:
                     yield from self._of_value(part, value[key], prefix + key, (*location, key))
                 elif key in schema.get("required", ()):
                     yield prefix + key, f"is missing; allowed is {part['errorMessage']}."
-        elif isinstance(value, list | tuple) and schema.get("items", {}).get("type") == "object":
+        elif isinstance(value, list | tuple) and _has_objects(schema):
             for index, item in enumerate(value):
                 inside = (f"{path}[{index}]", (*location, index))
                 yield from self._of_value(schema["items"], item, *inside)
@@ -176,20 +205,26 @@ class _Errors:
         return unknown_key(nearest, names)
 
 
-def _sentences(errors: list[Error], source: str | Path, overrides: Collection[Any]) -> list[str]:
+def _has_objects(schema: Schema) -> bool:
+    """Whether a schema is that of a list of objects."""
+    items = schema.get("items", {})
+    return items.get("type") == "object" or "oneOf" in items
+
+
+def sentences(errors: list[Error], source: str | Path, overrides: Collection[Any]) -> list[str]:
     """Return the lines of the message: each says where the error is, and what is wrong."""
     name = shown_path(source)
     starts = tuple(key_text(key) for key in overrides)
-    sentences = []
+    lines = []
     for path, what in errors[:MAX_ERRORS]:
         is_override = any(
             path == start or path.startswith((f"{start}.", f"{start}[")) for start in starts
         )
         where = "overrides" if is_override else name
-        sentences.append(f"{where}: {path or 'the top level'} {what}")
+        lines.append(f"{where}: {path or 'the top level'} {what}")
     if len(errors) > MAX_ERRORS:
-        sentences.append(f"{name}: there are more errors than these.")
-    return sentences
+        lines.append(f"{name}: there are more errors than these.")
+    return lines
 
 
 def unknown_key(nearest: str | None, names: list[str]) -> str:
@@ -279,6 +314,8 @@ def _completed(schema: Schema, definitions: Schema) -> Schema:
     if schema.get("type") == "object":
         schema.pop("title", None)  # the name of the class
     completed = dict(schema)
+    if "oneOf" in schema:
+        completed["oneOf"] = [_completed(kind, definitions) for kind in schema["oneOf"]]
     for key in ("items", "additionalProperties"):
         if isinstance(schema.get(key), dict):
             completed[key] = _completed(schema[key], definitions)
@@ -294,8 +331,9 @@ def _allowed(schema: Schema) -> str:
     """Say in words what a schema allows."""
     if "errorMessage" in schema:
         return schema["errorMessage"]
-    if "anyOf" in schema:
-        return " or ".join(_allowed(choice) for choice in schema["anyOf"])
+    for choices in ("anyOf", "oneOf"):
+        if choices in schema:
+            return " or ".join(_allowed(choice) for choice in schema[choices])
     if "enum" in schema:
         return f"one of {', '.join(json.dumps(choice) for choice in schema['enum'])}"
     kind = schema["type"]

@@ -1,8 +1,10 @@
 """Whether a training fits into this machine's memory."""
 
+import math
+
 import psutil
 
-from vae_nb.core.model import count_parameters
+from vae_nb.core.architecture import count_parameters, layer_shapes
 from vae_nb.data.config import Config
 from vae_nb.system.errors import ModelError
 
@@ -12,14 +14,19 @@ OPTIMIZER_ARRAYS = {"adam": 2, "sgd": 1}  # of the size of the parameters: momen
 
 
 def training_bytes(config: Config) -> int:
-    """Estimate the memory that a training takes, besides the images and a batch.
+    """Estimate the memory that a training takes, besides the images.
 
-    These are arrays of the size of the parameters: the parameters themselves, what the optimizer
-    remembers, and the best parameters so far.
+    There are arrays of the size of the parameters: the parameters themselves, what the optimizer
+    remembers, and the best parameters so far. And each layer remembers its pre-activations and its
+    outputs for a batch. In a dense model these are few beside the parameters; where layers share
+    their weights, they are nearly all.
     """
-    parameters = count_parameters(config.model, config.data.image_shape)
+    image_shape = config.data.image_shape
+    parameters = count_parameters(config.model, image_shape)
     arrays = 2 + OPTIMIZER_ARRAYS[config.training.optimizer.type]
-    return arrays * parameters * FLOAT32_BYTES
+    layers = layer_shapes(config.model, image_shape)
+    outputs = sum(math.prod(layer.output_shape) for layer in layers)  # for one image
+    return (arrays * parameters + 2 * config.data.batch_size * outputs) * FLOAT32_BYTES
 
 
 def check_memory(config: Config) -> None:
@@ -37,5 +44,5 @@ def check_memory(config: Config) -> None:
         raise ModelError(
             f"The model has {parameters:,} parameters. Its training takes about "
             f"{needed / GIGABYTE:,.0f} GB of memory, and this machine has "
-            f"{total / GIGABYTE:,.0f} GB. Use fewer units or smaller images."
+            f"{total / GIGABYTE:,.0f} GB. Use fewer units or filters, or smaller images."
         )

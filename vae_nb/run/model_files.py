@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vae_nb.core.model import VAE, count_parameters, layer_shapes
+from vae_nb.core.architecture import count_parameters, layer_shapes
+from vae_nb.core.model import VAE
 from vae_nb.core.optimizers import make_optimizer
 from vae_nb.core.training import HISTORY_COLUMNS, History, TrainingState
 from vae_nb.data.config import Config, config_from_dict
@@ -253,9 +254,9 @@ def _shapes_in_model(config: Config, metadata: dict[str, Any], headers: Headers)
     """Return the shapes that a model of a configuration must have."""
     image_shape = config.data.image_shape
     parameters: dict[str, Shape] = {"mean_image": (math.prod(image_shape),)}
-    for name, inputs, units, _ in layer_shapes(config.model, image_shape):
-        parameters[f"{name}.weights"] = (inputs, units)
-        parameters[f"{name}.biases"] = (units,)
+    for shape in layer_shapes(config.model, image_shape):
+        parameters[f"{shape.name}.weights"] = shape.weights
+        parameters[f"{shape.name}.biases"] = (shape.biases,)
     return _Shapes(parameters, _column_shapes("history_", headers))
 
 

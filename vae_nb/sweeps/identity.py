@@ -33,6 +33,9 @@ def config_hash(config: Config, fingerprint: str) -> str:
     for key in IRRELEVANT_KEYS:
         section, _, name = key.partition(".")
         del values[section][name]
+    # The hashes of sweeps from before this key stay what they are.
+    if values["model"]["output_kernel_size"] == 1:
+        del values["model"]["output_kernel_size"]
     return short_hash([values, fingerprint])
 
 

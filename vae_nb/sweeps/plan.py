@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from vae_nb.data.config import (
+    AnyLayer,
     Config,
-    LayerConfig,
+    ConvolutionConfig,
     config_from_dict,
     config_keys,
     load_config,
@@ -222,10 +223,19 @@ def _cell_value(config: Config, key: str) -> CellValue:
     return "none" if value is None else value
 
 
-def _layers_text(layers: Sequence[LayerConfig]) -> str:
-    """Describe layers in a short text, for example "512-256 relu, 64 tanh"."""
+def _layers_text(layers: Sequence[AnyLayer]) -> str:
+    """Describe layers in a short text, for example "512-256 relu, 64 tanh".
+
+    A convolution is its filters, with its kernel and its strides: "32k2s2-64k2s2 silu".
+    """
     parts = []
     for activation, neighbors in groupby(layers, key=attrgetter("activation")):
-        units = "-".join(str(layer.units) for layer in neighbors)
-        parts.append(f"{units} {activation}")
+        sizes = "-".join(_size_text(layer) for layer in neighbors)
+        parts.append(f"{sizes} {activation}")
     return ", ".join(parts)
+
+
+def _size_text(layer: AnyLayer) -> str:
+    if isinstance(layer, ConvolutionConfig):
+        return f"{layer.filters}k{layer.kernel_size}s{layer.strides}"
+    return str(layer.units)

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from vae_nb.core.architecture import LayerShape
 from vae_nb.show.figures.paper import (
     BLACK,
     BLUE,
@@ -36,24 +37,33 @@ GRADIENT_LIMIT = 1e-7  # relative errors below it are fine
 
 
 class _Column(NamedTuple):
-    """Boxes above one another, a symbol for each, with the number of units of each."""
+    """Boxes above one another, a symbol for each, with the shape of what is in each."""
 
     part: str
     color: str
     symbols: Sequence[str]
-    units: int
+    shape: tuple[int, ...]
     activation: str
 
+    @property
+    def units(self) -> int:
+        return math.prod(self.shape)
 
-def architecture(layers: Sequence[tuple[str, int, int, str]]) -> Figure:
+    @property
+    def label(self) -> str:
+        return "×".join(f"{length:,}" for length in self.shape)
+
+
+def architecture(layers: Sequence[LayerShape]) -> Figure:
     """Draw a VAE's layers: from the image through the sample z to the image.
 
-    A box is as high as the logarithm of its number of units.
+    A box is as high as the logarithm of its number of units. Where pixels have neighbors, it has
+    their height, width and channels.
 
     Parameters
     ----------
-    layers : sequence of tuple
-        (name, inputs, units, activation) of each, as `vae_nb.core.model.layer_shapes` gives them.
+    layers : sequence of LayerShape
+        As `vae_nb.core.architecture.layer_shapes` gives them.
 
     Returns
     -------
@@ -61,7 +71,7 @@ def architecture(layers: Sequence[tuple[str, int, int, str]]) -> Figure:
     """
     columns = _architecture_columns(layers)
     max_units = max(column.units for column in columns)
-    box_width = widest(["log σ²", f"{max_units:,}"]) + 12
+    box_width = widest(["log σ²", *(column.label for column in columns)]) + 12
     texts = [text for column in columns for text in (column.part, column.activation)]
     pitch = max(box_width + COLUMN_GAP, widest(texts))
     tallest = max(
@@ -70,7 +80,7 @@ def architecture(layers: Sequence[tuple[str, int, int, str]]) -> Figure:
     top = MARGIN + 3 * LINE
     bottom = top + math.ceil(tallest)
     figure, paper = make_figure(len(columns) * pitch + 2 * MARGIN, bottom + 2 * LINE + MARGIN)
-    parameters = sum((inputs + 1) * units for _, inputs, units, _ in layers)
+    parameters = sum(layer.parameters for layer in layers)
     write_heading(paper, MARGIN, f"{parameters:,} parameters")
 
     left = MARGIN
@@ -88,7 +98,7 @@ def architecture(layers: Sequence[tuple[str, int, int, str]]) -> Figure:
         centers = (top + bottom) / 2 + places * (height + BOX_GAP)
         for symbol, y in zip(column.symbols, centers, strict=True):
             _draw_box(paper, (x, y), (box_width, height), column.color)
-            write(paper, x, y, f"{symbol}{column.units:,}")
+            write(paper, x, y, f"{symbol}{column.label}")
             for start in arrow_starts:
                 end = (x - box_width / 2, y)
                 paper.annotate("", end, start, arrowprops={"arrowstyle": "->"})
@@ -99,21 +109,24 @@ def architecture(layers: Sequence[tuple[str, int, int, str]]) -> Figure:
     return figure
 
 
-def _architecture_columns(layers: Sequence[tuple[str, int, int, str]]) -> list[_Column]:
+def _architecture_columns(layers: Sequence[LayerShape]) -> list[_Column]:
     """Return the columns of boxes, from left to right."""
-    _, pixels, _, _ = layers[0]
-    columns = [_Column("image", LIGHT_GRAY, [""], pixels, "")]
-    for name, _, units, activation in layers:
-        if name == "mean":
-            columns.append(_Column("posterior", ORANGE, ["μ\n", "log σ²\n"], units, activation))
-            columns.append(_Column("sample", YELLOW, ["z\n"], units, ""))
-        elif name == "log_variance":
+    first, *_, last = layers
+    columns = [_Column("image", LIGHT_GRAY, [""], first.input_shape, "")]
+    for layer in layers:
+        shape = layer.output_shape
+        if layer.name == "mean":
+            columns.append(
+                _Column("posterior", ORANGE, ["μ\n", "log σ²\n"], shape, layer.activation)
+            )
+            columns.append(_Column("sample", YELLOW, ["z\n"], shape, ""))
+        elif layer.name == "log_variance":
             pass  # in one column with the mean
-        elif name.startswith("encoder_"):
-            columns.append(_Column("encoder", SKY_BLUE, [""], units, activation))
+        elif layer.name.startswith("encoder_"):
+            columns.append(_Column("encoder", SKY_BLUE, [""], shape, layer.activation))
         else:
-            columns.append(_Column("decoder", BLUISH_GREEN, [""], units, activation))
-    columns.append(_Column("image", LIGHT_GRAY, [""], pixels, "sigmoid"))
+            columns.append(_Column("decoder", BLUISH_GREEN, [""], shape, layer.activation))
+    columns.append(_Column("image", LIGHT_GRAY, [""], last.output_shape, "sigmoid"))
     return columns
 
 
