@@ -255,7 +255,7 @@ def product_blocks(
     Parameters
     ----------
     factors : callable
-        Returns the factors a and b, of shapes (batch, rows) and (batch, columns). It is called anew
+        Returns the factors a and b, of shapes (batch, rows) and (batch, columns). It is called again
         for each block.
     laid_out_as : ndarray, shape (rows, columns)
         A matrix made by `matrix_in`. The blocks are pieces of a flat array with its layout.

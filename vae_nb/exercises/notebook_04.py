@@ -113,7 +113,7 @@ def _held_out_total(function: object) -> str:
         expect(single_number(losses[0]), right, "Your held-out loss", mistakes, rtol=1e-5)
         require(
             np.array_equal(losses[0], losses[1]),
-            "Called twice, your function gives two losses: start the stream anew at each call.",
+            "Called twice, your function gives two losses: start the stream again at each call.",
         )
 
     train(vae, train_set, held_out, training_config, on_epoch_end=check_epoch, progress=False)

@@ -88,7 +88,7 @@ def _successive_halving(function: object) -> str:
         mistakes: list[Mistake] = [
             (
                 [winner, spent_anew],
-                "The configurations that go on do not start anew: count only the new epochs.",
+                "The configurations that go on do not start from scratch: count only the new epochs.",
             )
         ]
         subject = f"With {count} to choose from, your (winner, epochs)"
@@ -114,7 +114,7 @@ def _halve(
     spent : int
         The epochs of all rounds.
     spent_anew : int
-        The epochs of all rounds if each round started its trainings anew.
+        The epochs of all rounds if each round started its trainings from scratch.
     """
     remaining = list(range(count))
     trained = spent = spent_anew = 0
