@@ -255,8 +255,8 @@ def product_blocks(
     Parameters
     ----------
     factors : callable
-        Returns the factors a and b, of shapes (batch, rows) and (batch, columns). It is called again
-        for each block.
+        Returns the factors a and b, of shapes (batch, rows) and (batch, columns). It is called
+        again for each block.
     laid_out_as : ndarray, shape (rows, columns)
         A matrix made by `matrix_in`. The blocks are pieces of a flat array with its layout.
     """

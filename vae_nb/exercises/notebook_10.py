@@ -88,7 +88,8 @@ def _successive_halving(function: object) -> str:
         mistakes: list[Mistake] = [
             (
                 [winner, spent_anew],
-                "The configurations that go on do not start from scratch: count only the new epochs.",
+                "The configurations that go on do not start from scratch: count only the new "
+                "epochs.",
             )
         ]
         subject = f"With {count} to choose from, your (winner, epochs)"
