@@ -7,6 +7,7 @@
 # make test-long  what takes longer: 2000 examples for each property, 500 kills, every
 #                 configuration (hours)
 # make bench      vae_nb beside PyTorch and JAX: step, training, memory (about twenty minutes)
+# make all-styles draw every emoji in seven styles, for configs/all_styles.json; needs the network
 # make variants   train every shipped configuration; the table in docs/
 # make notebooks  (maintainers) execute the committed notebooks again
 
@@ -18,7 +19,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # As many tests at a time as there are cores.
 PYTEST := $(BIN)/python -m pytest --numprocesses=auto
 
-.PHONY: run lab app class style check test test-long bench variants notebooks clean
+.PHONY: run lab app class style check test test-long bench all-styles variants notebooks clean
 
 run: $(VENV)/ready
 	$(BIN)/vae-nb run
@@ -51,6 +52,9 @@ test-long: $(VENV)/ready-test
 bench: $(VENV)/ready-bench
 	$(BIN)/python -m benchmarks
 
+all-styles: $(VENV)/ready-render
+	$(BIN)/python tools/render_emojis.py styles --everything
+
 variants: $(VENV)/ready
 	$(BIN)/python tools/train_variants.py
 
@@ -81,6 +85,11 @@ $(VENV)/ready-app: pyproject.toml $(VENV)/python
 $(VENV)/ready-test: pyproject.toml $(VENV)/python
 	@echo "Installing what the tests need into $(VENV): about 760 MB, two to four minutes …"
 	@$(BIN)/python -m pip install --quiet --editable ".[test]"
+	@touch $@
+
+$(VENV)/ready-render: pyproject.toml $(VENV)/python
+	@echo "Installing what draws the emojis into $(VENV) …"
+	@$(BIN)/python -m pip install --quiet --editable ".[render]"
 	@touch $@
 
 $(VENV)/ready-bench: pyproject.toml $(VENV)/python

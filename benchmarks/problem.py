@@ -81,7 +81,9 @@ def write_training(folder, config):
     training_config = config.training
     batch_size = config.data.batch_size
     images = vae_nb.load_images(config.data)
-    train_set, held_out = images.split(config.data.validation_split, training_config.seed)
+    train_set, held_out = images.split(
+        config.data.validation_split, training_config.seed, config.data.split_by
+    )
     streams = {
         name: vae_nb.random_stream(training_config.seed, name)
         for name in ("weights", "batches", "noise", "validation")

@@ -11,10 +11,11 @@ import shutil
 import sys
 from pathlib import Path
 
+from markdown_tables import head, interval, line
 from PIL import Image
 
 from vae_nb import load_config, load_images, plan_sweep, read_sweep
-from vae_nb.sweeps.comparison import by_configuration, choose, mean_swd, score, t_interval
+from vae_nb.sweeps.comparison import by_configuration, choose, mean_swd, score
 from vae_nb.sweeps.definition import read_sweep_definition
 from vae_nb.sweeps.identity import config_hash
 from vae_nb.sweeps.results import DOCUMENTED
@@ -81,38 +82,21 @@ def as_markdown(sweep):
         reference=", ".join(f"`{key}` {some[key]}" for key in sweep.swept),
         threads=some["threads"],
     )
-    text += MEANS + _table(["parameters", *MEASURES])
+    text += MEANS + head(["", "parameters", *MEASURES])
     for name, runs in groups.items():
         parameters = next(iter(runs.values()))["parameters"]
-        cells = [_interval(map(value, runs.values()), style) for value, style in MEASURES.values()]
-        text += _line([name, f"{parameters / 1e6:.1f} M", *cells])
-    text += DIFFERENCES + _table(list(MEASURES))
+        cells = [interval(map(value, runs.values()), style) for value, style in MEASURES.values()]
+        text += line([name, f"{parameters / 1e6:.1f} M", *cells])
+    text += DIFFERENCES + head(["", *MEASURES])
     for name, runs in list(groups.items())[1:]:
         seeds = runs.keys() & reference.keys()
         cells = []
         for value, style in MEASURES.values():
             differences = [value(runs[seed]) - value(reference[seed]) for seed in seeds]
-            cells.append(_interval(differences, f"+{style}", mark=True))
-        text += _line([name, *cells])
+            cells.append(interval(differences, f"+{style}", mark=True))
+        text += line([name, *cells])
     machines = sorted({row["blas"] for runs in groups.values() for row in runs.values()})
     return f"{text}\nMatrix products by {'; '.join(machines)}.\n"
-
-
-def _interval(values, style, mark=False):
-    """Write a mean and its interval, in bold if it is to be marked and excludes 0."""
-    mean, half_width = t_interval(list(values))
-    text = f"{mean:{style}} ± {half_width:{style.removeprefix('+')}}"
-    return f"**{text}**" if mark and abs(mean) > half_width else text
-
-
-def _table(headings):
-    """Write the first lines of a table."""
-    return _line(["", *headings]) + _line(["---", *["--:"] * len(headings)])
-
-
-def _line(cells):
-    """Write a line of a table."""
-    return f"| {' | '.join(cells)} |\n"
 
 
 def check_the_default(sweep):

@@ -168,7 +168,7 @@ def run(
         notebooks = series_notebooks(only)
         check_memory(config)
         images = load_images(config.data, verify=verify)
-        images.split(config.data.validation_split, config.training.seed)
+        images.split(config.data.validation_split, config.training.seed, config.data.split_by)
         for line in skipped_lines(images):
             click.echo(f"Warning: skipped {line}", err=True)
         make_folder(workspace.folder)

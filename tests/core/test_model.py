@@ -70,6 +70,33 @@ def test_gradient_of_the_whole_loss_of_a_convolutional_model(network):
     check_vae_gradients(vae, x, noise, 4.0)
 
 
+def shuffled_loss(vae, x, noise):
+    """Return the losses of a model, and of the same one on pixels and weights in another order."""
+    loss = vae.loss(x, noise)
+    *image, channels = vae.image_shape
+    order = np.random.default_rng(3).permutation(np.prod(image))
+    order = (order[:, None] * channels + np.arange(channels)).ravel()  # of all numbers
+    output = vae.decoder[-1]
+    if len(vae.encoder[0].weights) == len(order):
+        vae.encoder[0].weights[:] = vae.encoder[0].weights[order]
+        output.weights[:] = output.weights[:, order]
+    output.biases[:] = output.biases[order]
+    vae.mean_image[:] = vae.mean_image[order]
+    return loss, vae.loss(x[:, order], noise)
+
+
+def test_a_dense_model_does_not_notice_that_pixels_are_shuffled():
+    """Its weights can be shuffled along: as a function of pixels, it is the same model."""
+    loss, shuffled = shuffled_loss(*random_problem(*NETWORKS["tanh"], image_shape=(4, 8, 3)))
+    np.testing.assert_allclose(shuffled, loss, rtol=1e-12)
+
+
+def test_a_convolution_notices_that_pixels_are_shuffled():
+    """It has one weight for the same place of all patches: there is nothing to shuffle along."""
+    loss, shuffled = shuffled_loss(*convolutional_problem("patches"))
+    assert abs(shuffled.total - loss.total) > 1e-3 * abs(loss.total)
+
+
 @pytest.mark.parametrize(("latent_dim", "batch"), [(1, 1), (1, 3), (5, 1), (3, 8)])
 def test_gradient_at_any_latent_dimension_and_batch_size(latent_dim, batch):
     check_vae_gradients(*random_problem([(5, "tanh")], [(3, "cosh")], latent_dim, batch=batch))

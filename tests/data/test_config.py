@@ -59,6 +59,7 @@ CASES = {
     "data.channels": ([1, 3], [0, 2, 4, [3]]),
     "data.batch_size": ([1, 65536, 2.0], [0, -1, 65537, 2.5]),
     "data.validation_split": ([0.001, 0.999], [0, 1, -0.1, 1.5]),
+    "data.split_by": (["picture", "name"], ["label", "Name", None]),
     "model.latent_dim": ([1, 4096], [0, 4097, 1.5]),
     "model.encoder_layers": (
         [[RELU_8], [TANH_4] * 32, [PATCHES_8, PATCHES_8, RELU_8]],
@@ -713,7 +714,8 @@ def test_original_is_the_historic_default_to_the_letter():
     text = (PROJECT_ROOT / "configs" / "original.json").read_text(encoding="utf-8")
     assert json.loads(text) == ORIGINAL
     values = load_config("configs/original.json").to_dict()
-    assert values["data"] == {"input_dir": ["input/emojis"], **ORIGINAL["data"]}
+    added = {"input_dir": ["input/emojis"], "split_by": "picture"}
+    assert values["data"] == {**added, **ORIGINAL["data"]}
     assert values["model"] == {**ORIGINAL["model"], "output_kernel_size": 1}
     assert values["training"] == {**values["training"], **ORIGINAL["training"]}
 
@@ -724,7 +726,8 @@ def test_the_configurations_that_come_along_load(path):
 
 
 def test_all_configurations_come_along():
-    names = ["all_emojis", "basic", "convolutional", "deep", "fine_details", "original", "plane"]
+    names = ["all_emojis", "all_styles", "basic", "convolutional", "deep", "fine_details"]
+    names += ["original", "plane", "styles"]
     assert [path.stem for path in CONFIGS] == names
 
 
@@ -751,6 +754,18 @@ def test_the_documented_variants(name, latent_dim, units, epochs, learning_rate)
 def test_all_emojis_has_both_folders():
     config = load_config("configs/all_emojis.json")
     assert config.data.input_dir == ("input/emojis", "input/more_emojis")
+
+
+def test_styles_is_the_convolutional_model_on_all_styles_without_a_leak():
+    styles = sorted(
+        path.parent.name for path in (PROJECT_ROOT / "input/styles").glob("*/LICENSE.txt")
+    )
+    config = load_config("configs/styles.json")
+    assert config.data.input_dir == ("input/emojis", *(f"input/styles/{style}" for style in styles))
+    assert config.data.split_by == "name"
+    convolutional = load_config("configs/convolutional.json")
+    assert config.model.encoder_layers == convolutional.model.encoder_layers
+    assert config.model.decoder_layers == convolutional.model.decoder_layers
 
 
 # Overrides

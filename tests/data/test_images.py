@@ -310,6 +310,17 @@ def test_several_folders_are_taken_in_the_order_given(tmp_path):
     assert images.labels == ("two", "one")
 
 
+def test_the_style_is_the_name_of_the_input_folder(tmp_path):
+    for path in ["noto/faces/smile.png", "blobs/faces/smile.png", "blobs/wink.png"]:
+        save(tmp_path / path)
+    images = load(tmp_path / "noto", tmp_path / "blobs")
+    assert images.names == ("smile", "smile", "wink")
+    assert images.labels == ("faces", "faces", "blobs")
+    assert images.styles == ("noto", "blobs", "blobs")
+    assert images.select([2, 0]).styles == ("blobs", "noto")
+    assert load(tmp_path / "noto", tmp_path / "blobs").styles == images.styles  # from the cache
+
+
 @needs_links
 def test_a_file_reached_twice_is_loaded_once(tmp_path):
     save(tmp_path / "inner" / "a.png")
@@ -744,6 +755,13 @@ def test_too_few_images_to_split(count):
         image_set(count).split(0.2, seed=0)
 
 
+def test_too_few_names_to_split():
+    images = ImageSet(np.zeros((3, 1, 1, 1), np.uint8), ("smile",) * 3, ("a",) * 3)
+    images.split(0.2, seed=0)
+    with pytest.raises(ImagesError, match="at least 2 names of images, found 1"):
+        images.split(0.2, seed=0, by="name")
+
+
 # --- the set ---
 
 
@@ -805,6 +823,19 @@ def test_a_selection_shares_the_images_and_can_be_selected_from():
     np.testing.assert_allclose(some.mean_image(), expected.mean(axis=0).ravel() / 255, rtol=1e-6)
     whole = ImageSet(expected.copy(), some.names, some.labels)
     assert some.fingerprint() == whole.fingerprint()
+
+
+def test_pixels_in_another_order_and_back():
+    images = image_set(4, labels="abab")
+    order = np.random.default_rng(0).permutation(6)
+    shuffled = images.with_pixels_in_order(order)
+    assert (shuffled.names, shuffled.labels) == (images.names, images.labels)
+    colors = images.pixels.reshape(4, 6, 3)
+    np.testing.assert_array_equal(shuffled.pixels.reshape(4, 6, 3), colors[:, order])
+    back = shuffled.with_pixels_in_order(np.argsort(order))
+    np.testing.assert_array_equal(back.pixels, images.pixels)
+    some = images.select([2]).with_pixels_in_order(order)
+    np.testing.assert_array_equal(some.pixels, shuffled.pixels[[2]])
 
 
 def test_fingerprint_changes_with_pixel_name_label_and_shape():
@@ -936,6 +967,31 @@ def test_split_holds_out_each_label_in_proportion(labels, share, seed):
         # A systematic sample of m of n takes floor or ceil of s·m/n from any s in a row.
         expected = size * len(validation_set) / len(labels)
         assert math.floor(expected + 1e-9) <= held_out[label] <= math.ceil(expected - 1e-9)
+
+
+@settings(deadline=None)
+@given(names=label_lists, share=shares, seed=seeds)
+def test_split_by_name_never_divides_a_name(names, share, seed):
+    images = image_set(len(names)).select(slice(None))
+    images = ImageSet(images.pixels, tuple(names), images.labels)
+    if len(set(names)) < 2:
+        return
+    train_set, validation_set = images.split(share, seed, "name")
+    assert set(train_set.names).isdisjoint(validation_set.names)
+    assert len(train_set) + len(validation_set) == len(names)
+    held_out_names = min(max(round(len(set(names)) * share), 1), len(set(names)) - 1)
+    assert len(set(validation_set.names)) == held_out_names
+
+
+def test_more_styles_hold_out_the_same_names():
+    """So a model of more drawings is measured on the pictures that the others are measured on."""
+    one = image_set(40, ["a", "b"] * 20)
+    repeated = np.concatenate([np.arange(40), np.arange(5, 35), np.arange(40)])
+    all_styles = one.select(repeated)
+    for seed in range(10):
+        held_out = one.split(0.2, seed)[1].names
+        assert one.split(0.2, seed, "name")[1].names == held_out
+        assert set(all_styles.split(0.2, seed, "name")[1].names) == set(held_out)
 
 
 def test_split_differs_between_seeds_and_within_labels():

@@ -9,6 +9,14 @@ from vae_nb.system.paths import PROJECT_ROOT
 
 INPUT = PROJECT_ROOT / "input"
 NAME = re.compile(r"[0-9a-f]{4,6}_[a-z0-9_]+\.png")
+STYLES = {  # and a word of the license beside each
+    "emojione": "Creative Commons Attribution 4.0",
+    "fluent": "MIT License",
+    "fluent_flat": "MIT License",
+    "noto_blobs": "Apache License",
+    "openmoji": "Attribution-ShareAlike 4.0",
+    "twemoji": "Creative Commons Attribution 4.0",
+}
 
 
 def images(folder):
@@ -34,7 +42,7 @@ def test_no_emoji_is_in_both_sets():
     }
 
 
-@pytest.mark.parametrize("folder", ["emojis", "more_emojis"])
+@pytest.mark.parametrize("folder", ["emojis", "more_emojis", "styles"])
 def test_every_emoji_is_a_small_transparent_image(folder):
     for path in images(folder):
         with Image.open(path) as image:
@@ -62,3 +70,25 @@ def test_the_license_is_beside_the_images():
     readme = (INPUT / "README.md").read_text(encoding="utf-8")
     assert "LICENSE-OFL.txt" in readme
     assert "Unicode" in readme
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_an_emoji_has_the_same_name_and_label_in_every_style(style):
+    names = {path.relative_to(INPUT / "styles" / style) for path in images(f"styles/{style}")}
+    assert len(names) > 100
+    assert names <= {path.relative_to(INPUT / "emojis") for path in images("emojis")}
+
+
+def test_every_style_differs_from_every_other():
+    contents = [path.read_bytes() for path in [*images("emojis"), *images("styles")]]
+    assert len(set(contents)) == len(contents)
+
+
+def test_every_style_has_its_license_beside_it():
+    assert {path.name for path in (INPUT / "styles").iterdir() if path.is_dir()} == set(STYLES)
+    readme = (INPUT / "styles" / "README.md").read_text(encoding="utf-8")
+    for style, words in STYLES.items():
+        license = (INPUT / "styles" / style / "LICENSE.txt").read_text(encoding="utf-8")
+        assert license.startswith("The pictures in this folder are drawn from ")
+        assert words in license
+        assert f"`{style}/`" in readme

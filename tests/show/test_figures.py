@@ -107,6 +107,15 @@ def all_figures(count, shape, labels, latent):
         "image_table": figures.image_table(
             grid[:3, :6], ["a $row$ 日"] * min(3, len(grid)), ["a column's name"] * 6
         ),
+        "image_tables": figures.image_tables(
+            {
+                "Held out": {"original": images[:2], "a $long$ name 日": floats[:2]},
+                "Draws": {"": images[:2]},
+            }
+        ),
+        "shared_matrix": figures.shared_matrix(
+            floats[0], np.random.default_rng(2).standard_normal((4 * shape[2], labels + 1))
+        ),
         "sliders": figures.sliders(floats[0], np.linspace(-4, 4, latent), names),
         "sweep_dots": figures.sweep_dots(
             [

@@ -292,7 +292,7 @@ def evaluate(
         "validation": reconstruction_quality(vae, validation_set, held_out_mean),
     }
     held_out = figures["validation"]
-    baseline = _excess_of_the_mean_image(vae, validation_set)
+    baseline = excess_of_the_mean_image(vae, validation_set)
     held_out["normalized_excess"] = held_out["excess"] / baseline if baseline > 0 else None
     some = _at_most(SAMPLES, validation_set)
     reconstructions = vae.decode(held_out_mean[some])
@@ -319,7 +319,7 @@ def _chunks(image_set: ImageSet, at_most: int = CHUNK) -> Iterator[slice]:
     return (slice(start, start + size) for start in range(0, len(image_set), size))
 
 
-def _excess_of_the_mean_image(vae: VAE, image_set: ImageSet) -> float:
+def excess_of_the_mean_image(vae: VAE, image_set: ImageSet) -> float:
     """The excess of showing the training set's mean image for each image of a set."""
     mean_image = np.clip(vae.mean_image, *MEAN_IMAGE_RANGE)
     logits = np.log(mean_image / (1 - mean_image))

@@ -75,6 +75,11 @@ class DataConfig(Section):
         lt=1,
         description="Fraction of the images that is held out from training.",
     )
+    split_by: Literal["picture", "name"] = Field(
+        default="picture",
+        description="What is held out as a whole: a picture, or all pictures of one name. With "
+        "name, no drawing of a held-out emoji is trained on, in whatever style.",
+    )
 
     @property
     def image_shape(self) -> tuple[int, int, int]:

@@ -45,6 +45,7 @@ def read_entry(key: str) -> ImageSet | None:
             tuple(entry["labels"]),
             tuple((path, reason) for path, reason in entry["skipped"]),
             known_fingerprint=entry["fingerprint"],
+            styles=tuple(entry["styles"]),
         )
     except (OSError, ValueError, LookupError, TypeError):
         return None
@@ -53,15 +54,15 @@ def read_entry(key: str) -> ImageSet | None:
 def write_entry(
     key: str,
     image_shape: tuple[int, ...],
-    images: Iterable[tuple[NDArray[np.uint8], str, str]],
+    images: Iterable[tuple[NDArray[np.uint8], str, str, str]],
     skipped: list[tuple[str, str]],
 ) -> ImageSet | None:
     """Write an entry image by image, so that a set may be larger than the memory.
 
     Parameters
     ----------
-    images : iterable of (ndarray of uint8, str, str)
-        Pixels, name and label of each image.
+    images : iterable of (ndarray of uint8, str, str, str)
+        Pixels, name, label and style of each image.
     skipped : list of (str, str)
         Read after the last image.
 
@@ -80,16 +81,18 @@ def write_entry(
 def _write_entry(
     key: str,
     image_shape: tuple[int, ...],
-    images: Iterable[tuple[NDArray[np.uint8], str, str]],
+    images: Iterable[tuple[NDArray[np.uint8], str, str, str]],
     skipped: list[tuple[str, str]],
 ) -> ImageSet | None:
     names: list[str] = []
     labels: list[str] = []
+    styles: list[str] = []
     with atomic_path(_pixels_path(key)) as temporary, open(temporary, "wb") as file:
-        for pixels, name, label in images:
+        for pixels, name, label, style in images:
             file.write(pixels.tobytes())
             names.append(name)
             labels.append(label)
+            styles.append(style)
     if not names:
         _pixels_path(key).unlink()
         return None
@@ -97,6 +100,7 @@ def _write_entry(
     entry = {
         "names": names,
         "labels": labels,
+        "styles": styles,
         "skipped": skipped,
         "image_shape": image_shape,
         "fingerprint": ImageSet(mapped, tuple(names), tuple(labels)).fingerprint(),

@@ -62,6 +62,7 @@ class FoundFile(NamedTuple):
 
     path: str
     label: str
+    style: str
     size: int  # bytes
     changed: int  # nanoseconds since 1970
 
@@ -117,8 +118,8 @@ def load_images(data_config: DataConfig, *, verify: bool = False) -> ImageSet:
 
 def _decoded(
     files: Sequence[FoundFile], image_shape: tuple[int, ...], skipped: list[tuple[str, str]]
-) -> Iterator[tuple[NDArray[np.uint8], str, str]]:
-    """Yield the pixels, name and label of each image that can be read. Append to `skipped`."""
+) -> Iterator[tuple[NDArray[np.uint8], str, str, str]]:
+    """Yield pixels, name, label and style of each image that can be read. Append to `skipped`."""
     for file in files:
         try:
             pixels = _load_image(file.path, *image_shape)
@@ -127,7 +128,7 @@ def _decoded(
             skipped.append((printable(file.path), _reason(error)))
         else:
             name, _ = os.path.splitext(os.path.basename(file.path))
-            yield pixels, printable(name), printable(file.label)
+            yield pixels, printable(name), printable(file.label), printable(file.style)
 
 
 def _load_into_memory(
@@ -144,13 +145,21 @@ def _load_into_memory(
         ) from None
     names: list[str] = []
     labels: list[str] = []
-    for image, name, label in _decoded(files, image_shape, skipped):
+    styles: list[str] = []
+    for image, name, label, style in _decoded(files, image_shape, skipped):
         pixels[len(names)] = image
         names.append(name)
         labels.append(label)
+        styles.append(style)
     if not names:
         return None
-    return ImageSet(pixels[: len(names)], tuple(names), tuple(labels), tuple(skipped))
+    return ImageSet(
+        pixels[: len(names)],
+        tuple(names),
+        tuple(labels),
+        tuple(skipped),
+        styles=tuple(styles),
+    )
 
 
 def _cache_key(
@@ -191,12 +200,13 @@ def _find_files(folders: list[Path]) -> tuple[list[FoundFile], list[tuple[str, s
     skipped: list[tuple[str, str]] = []
     roots = tuple(os.path.join(os.path.realpath(folder), "") for folder in folders)
     for folder in folders:
+        style = folder.resolve().name
         for path, real_path, label in _image_paths(folder, skipped):
             if not real_path.startswith(roots):
                 skipped.append((printable(path), "it is a link that leads out of the folder"))
             elif real_path not in files:
                 size, changed = _size_and_time(real_path)
-                files[real_path] = FoundFile(path, label, size, changed)
+                files[real_path] = FoundFile(path, label, style, size, changed)
     return list(files.values()), skipped
 
 

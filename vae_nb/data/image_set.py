@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -25,7 +26,7 @@ class ImageSet:
     stored : ndarray of uint8, shape (m, height, width, channels)
         At least the images of this set. A selection shares the array of the set that it was
         selected from, so it costs no memory.
-    names, labels, skipped
+    names, labels, skipped, styles
         See the attributes.
     known_fingerprint : str or None
         The fingerprint, if it was computed before; a large set's takes seconds.
@@ -41,6 +42,9 @@ class ImageSet:
     labels : tuple of str
         The folder of each image, relative to the input folder ("a/b"). An image directly in the
         input folder has that folder's own name.
+    styles : tuple of str
+        The name of the input folder that each image is from; empty if they are not from folders.
+        The same emoji in two styles has the same name.
     skipped : tuple of (str, str)
         Path and reason of each file that was not loaded.
     """
@@ -51,6 +55,7 @@ class ImageSet:
     skipped: tuple[tuple[str, str], ...] = ()
     rows: NDArray[np.int_] | None = None
     known_fingerprint: str | None = None
+    styles: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.names)
@@ -81,10 +86,31 @@ class ImageSet:
         rows = positions if self.rows is None else self.rows[positions]
         names = tuple(self.names[position] for position in positions)
         labels = tuple(self.labels[position] for position in positions)
-        return ImageSet(self.stored, names, labels, rows=rows)
+        styles = tuple(self.styles[position] for position in positions) if self.styles else ()
+        return ImageSet(self.stored, names, labels, rows=rows, styles=styles)
+
+    def with_pixels_in_order(self, order: NDArray[np.int_]) -> ImageSet:
+        """Put the pixels of all images in the same new order.
+
+        A dense layer learns such images as well as before; a convolution does not.
+
+        Parameters
+        ----------
+        order : ndarray of int, shape (height · width,)
+            A permutation: the new first pixel is the old `order[0]`. Its `np.argsort` is the order
+            that undoes it.
+
+        Returns
+        -------
+        ImageSet
+            The names, labels and styles stay; a color stays together.
+        """
+        pixels = self.pixels.reshape(len(self), -1, self.image_shape[-1])[:, order]
+        pixels = pixels.reshape(-1, *self.image_shape)
+        return ImageSet(pixels, self.names, self.labels, styles=self.styles)
 
     def fingerprint(self) -> str:
-        """Return a hash of shape, names, labels and pixels. Any other set has another one.
+        """Return a hash of shape, names, labels and pixels, which decide a training.
 
         The labels are included because the split depends on them.
 
@@ -164,7 +190,9 @@ class ImageSet:
                 x = augmented(x, self.image_shape, augmentation, rng)
             yield x
 
-    def split(self, validation_split: float, seed: int) -> tuple[ImageSet, ImageSet]:
+    def split(
+        self, validation_split: float, seed: int, by: Literal["picture", "name"] = "picture"
+    ) -> tuple[ImageSet, ImageSet]:
         """Divide the set into images to train on and held-out images.
 
         Every label is held out in proportion. The images are shuffled within each label, and the
@@ -176,6 +204,9 @@ class ImageSet:
         ----------
         validation_split : float
             The fraction m/n to hold out. Each side gets at least one image.
+        by
+            With "name", whole names are held out in the place of images, so that no held-out image
+            has the name of an image to train on. A name has the label of its first image.
 
         Returns
         -------
@@ -186,24 +217,29 @@ class ImageSet:
         Raises
         ------
         ImagesError
-            If there are fewer than two images.
+            If there are fewer than two images, or names.
         """
-        count = len(self)
+        keys: Sequence[Hashable] = self.names if by == "name" else range(len(self))
+        first_image = {key: image for image, key in reversed(list(enumerate(keys)))}
+        units = list(dict.fromkeys(keys))  # what is held out as a whole
+        count = len(units)
         if count < 2:
             raise ImagesError(
-                f"A split into training and held-out images needs at least 2 images, found {count}."
+                "A split into training and held-out images needs at least 2 "
+                f"{'names of images' if by == 'name' else 'images'}, found {count}."
             )
         rng = random_stream(seed, "split")
         shuffled = rng.permutation(count)
         # A stable sort by label keeps the shuffled order within each label.
-        rank_of_label = {label: rank for rank, label in enumerate(sorted(set(self.labels)))}
-        ranks = np.array([rank_of_label[label] for label in self.labels])
+        labels = [self.labels[first_image[unit]] for unit in units]
+        rank_of_label = {label: rank for rank, label in enumerate(sorted(set(labels)))}
+        ranks = np.array([rank_of_label[label] for label in labels])
         line = shuffled[np.argsort(ranks[shuffled], kind="stable")]
 
         held_out_count = int(np.clip(round(count * validation_split), 1, count - 1))
         places = (np.arange(held_out_count) + rng.random()) * count / held_out_count
-        is_held_out = np.zeros(count, bool)
-        is_held_out[line[places.astype(int)]] = True
+        held_out = {units[place] for place in line[places.astype(int)]}
+        is_held_out = np.array([key in held_out for key in keys])
         return self.select(~is_held_out), self.select(is_held_out)
 
 

@@ -214,7 +214,9 @@ def _saved_run(workspace: Workspace, config: Config, images: ImageSet) -> Traine
     epochs = config.training.epochs
     logger.info("Loaded %s, trained for %d of at most %d epochs.", path, len(history), epochs)
     seed = config.training.seed
-    train_set, validation_set = images.split(config.data.validation_split, seed)
+    train_set, validation_set = images.split(
+        config.data.validation_split, seed, config.data.split_by
+    )
     if not metrics:
         metrics = _measure(vae, history, images, train_set, validation_set, config.training)
     return TrainedRun(config, train_set, validation_set, vae, history, metrics)
@@ -231,7 +233,9 @@ def _train_into(
     """Train a model and save it into a workspace; `state` is where the training goes on."""
     origin = Origin(config, images.fingerprint())
     seed = config.training.seed
-    train_set, validation_set = images.split(config.data.validation_split, seed)
+    train_set, validation_set = images.split(
+        config.data.validation_split, seed, config.data.split_by
+    )
     complete_epochs = 0 if state is None else len(state.arrays["epoch"])
     vae = VAE(config.model, config.data.image_shape, random_stream(seed, "weights"))
     with hold_signals() as signals:

@@ -224,7 +224,7 @@ def make_jobs(
 def _check_images(data: DataConfig, seed: int) -> str:
     """Load and split images, to fail now rather than in every run; return their fingerprint."""
     images = load_images(data)
-    images.split(data.validation_split, seed)
+    images.split(data.validation_split, seed, data.split_by)
     for line in skipped_lines(images):
         logger.warning("Skipped %s", line)
     return images.fingerprint()

@@ -10,6 +10,8 @@ from vae_nb.run.series import series_notebooks
 from vae_nb.run.working_copy import notebook_version
 from vae_nb.system.paths import PROJECT_ROOT
 
+NEW_KEYS = (("data", "split_by", "picture"), ("model", "output_kernel_size", 1))
+
 
 def short_hash(value: Any) -> str:
     """Return twelve hexadecimal digits that depend on a value that JSON can express."""
@@ -33,9 +35,10 @@ def config_hash(config: Config, fingerprint: str) -> str:
     for key in IRRELEVANT_KEYS:
         section, _, name = key.partition(".")
         del values[section][name]
-    # The hashes of sweeps from before this key stay what they are.
-    if values["model"]["output_kernel_size"] == 1:
-        del values["model"]["output_kernel_size"]
+    # The hashes of sweeps from before these keys stay what they are.
+    for section, name, default in NEW_KEYS:
+        if values[section][name] == default:
+            del values[section][name]
     return short_hash([values, fingerprint])
 
 

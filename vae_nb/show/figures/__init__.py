@@ -10,6 +10,7 @@ Names and labels are plain text, not formulas.
 - `latent`: the latent space, the KL per dimension, traversals and the sliders.
 - `plane`: a latent space of two dimensions, and a walk through it.
 - `network`: the layers, and the check of their gradients.
+- `patches`: a convolution as a product.
 - `curves`: the losses of a training.
 - `sweeps`: comparisons of the runs of a sweep.
 
@@ -23,6 +24,7 @@ from vae_nb.show.figures.images import (
     film,
     image_grid,
     image_table,
+    image_tables,
     interpolation,
     reconstructions,
 )
@@ -47,6 +49,7 @@ from vae_nb.show.figures.paper import (
     VERMILLION,
     YELLOW,
 )
+from vae_nb.show.figures.patches import shared_matrix
 from vae_nb.show.figures.plane import latent_plane, plane_film
 from vae_nb.show.figures.sweeps import sweep_curves, sweep_dots, sweep_trade_off
 
@@ -68,6 +71,7 @@ __all__ = [
     "gradient_check",
     "image_grid",
     "image_table",
+    "image_tables",
     "interpolation",
     "kl_per_dimension",
     "latent_plane",
@@ -77,6 +81,7 @@ __all__ = [
     "loss_curves",
     "plane_film",
     "reconstructions",
+    "shared_matrix",
     "sliders",
     "sweep_curves",
     "sweep_dots",

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.colors import to_rgb
@@ -213,6 +213,33 @@ def image_table(
     beside = max(0, math.ceil((widest(column_names) + 8 - tiles.shape[3]) / 2))
     tiles = np.pad(tiles, ((0, 0), (0, 0), (0, 0), (beside, beside), (0, 0)), constant_values=255)
     return montage([Block(title, tiles, row_names)], GAP, column_names)
+
+
+def image_tables(blocks: Mapping[str, Mapping[str, NDArray]]) -> Figure:
+    """Draw blocks of rows of images below one another, to compare what several models make.
+
+    Parameters
+    ----------
+    blocks : dict of str to dict
+        For each heading, the rows by name: ndarrays of shape (columns, height, width, channels).
+
+    Returns
+    -------
+    Figure
+    """
+    rows = [len(block) for block in blocks.values()]
+    columns = len(next(iter(next(iter(blocks.values())).values())))
+    size = tile_size(sum(rows), columns)
+    return montage(
+        [
+            Block(
+                heading,
+                np.stack([make_tiles(images, size) for images in block.values()]),
+                [drawable(name, longest=40) for name in block],
+            )
+            for heading, block in blocks.items()
+        ]
+    )
 
 
 def film(images: NDArray, columns: int = 1) -> NDArray[np.uint8]:
