@@ -65,7 +65,7 @@ def test_whole_series_on_a_readers_own_gray_images(tiny_config_path, tmp_path):
 def test_whole_series_with_convolutions_on_a_readers_own_gray_images(tiny_config_path, tmp_path):
     values = json.loads(tiny_config_path.read_text(encoding="utf-8"))
     patches = {"kernel_size": 2, "strides": 2, "activation": "silu"}
-    encoder = [{"filters": 8, **patches}, {"filters": 16, **patches}]
+    encoder = [{"filters": filters, **patches} for filters in (4, 8, 8, 16)]  # as deep as shipped
     values["model"] = {"latent_dim": 2, "encoder_layers": encoder, "output_kernel_size": 3}
     values["training"]["epochs"] = 3
     tiny_config_path.write_text(json.dumps(values), encoding="utf-8")
@@ -81,7 +81,7 @@ def test_whole_series_with_convolutions_on_a_readers_own_gray_images(tiny_config
     vae, history, config = load_model(output / "models" / "vae.npz")
     assert vae.image_shape == (48, 32, 1)
     assert len(history) == 3
-    assert [layer.filters for layer in config.model.decoder_layers] == [16, 8]
+    assert [layer.filters for layer in config.model.decoder_layers] == [16, 8, 8, 4]
     assert config.model.output_kernel_size == 3
 
 

@@ -7,6 +7,7 @@ Run it after a change to a key of the configuration, and after new measurements.
 - vae_nb/config.schema.json and vae_nb/sweep.schema.json, for editors;
 - the tables of docs/configuration.md, which come from the same classes;
 - the pages of the measurements: docs/variants.md, docs/run_times.md, docs/scale.md,
+  docs/experiments.md,
   docs/sweeps/*/README.md, benchmarks/results.md;
 - what stands in the READMEs between `<!-- begin: NAME -->` and `<!-- end: NAME -->`.
 """
@@ -21,6 +22,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import keep_sweep
+import measure_experiments
 import measure_run
 import measure_sweeps
 import train_variants
@@ -59,6 +61,7 @@ def _pages() -> dict[Path, str]:
     pages = {}
     for path, as_markdown in (
         (train_variants.TABLE, train_variants.as_markdown),
+        (measure_experiments.TABLE, measure_experiments.as_markdown),
         (measure_run.TABLE, measure_run.as_markdown),
         (measure_sweeps.TABLE, measure_sweeps.as_markdown),
         (benchmarks.FOLDER / "results.json", benchmarks.as_markdown),

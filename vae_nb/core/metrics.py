@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from vae_nb.core.blocks import worker_threads
 from vae_nb.core.inference import amortization_gap, importance_weighted_bound
 from vae_nb.core.layers import sigmoid
 from vae_nb.core.losses import bernoulli_entropy, bernoulli_loss, kl_divergence_per_dimension
@@ -247,6 +248,7 @@ def sample_quality(
     return quality
 
 
+@worker_threads()
 def evaluate(
     vae: VAE, train_set: ImageSet, validation_set: ImageSet, training_config: TrainingConfig
 ) -> dict[str, Any]:
