@@ -288,6 +288,12 @@ intervals are not corrected for their number: one in twenty excludes 0 by chance
 ![In three blocks: held-out faces and their reconstructions, draws from the prior, and a morph from
 one training picture to another, by all four models](images/experiments_models.png)
 
+The dense model on faces learns its few pictures by heart. So it draws sharply, and its
+reconstruction of a held-out face is often another face. The other three know less by heart, and
+take fewer risks: their pictures are nearer to the truth in nats, and softer. The convolutional
+models morph from one picture to another without the double images of the dense ones. Which one is
+best depends on what is asked of it.
+
 {styles}{shuffled}{large}"""
 TIMES_TEXT = """\
 Training time of the convolutional model over that of the dense one, both on faces, in turn, with
@@ -308,8 +314,12 @@ reconstruction* encodes and decodes the true drawing, which the others never see
 {table}
 {verdict}
 
-![For seven held-out emojis, each in another style: the first drawing, the true drawing in the other
-style, the guess by the style vector, the nearest training picture](images/experiments_styles.png)
+![Held-out emojis, two for each of six styles: the first style's drawing, the convolutional model's
+guess by the style vector, the nearest training picture, the true
+drawing](images/experiments_styles.png)
+
+The drawings in this picture are by Google, Twitter, Microsoft, EmojiOne and OpenMoji; see
+[input/styles](../input/styles/README.md) for their licenses. OpenMoji's are under CC BY-SA 4.0.
 
 """
 SHUFFLED_TEXT = """\
@@ -473,10 +483,8 @@ def draw_models(seed):
     train_set, held_out_set = faces.split(0.2, seed)
     columns = 12
     held_out = held_out_set.as_float(np.linspace(0, len(held_out_set) - 1, columns).astype(int))
-    names = list(train_set.names)
-    ends = train_set.as_float(
-        [names.index("1f603_grinning_face_with_big_eyes"), names.index("1f63f_crying_cat")]
-    )
+    ends = [train_set.labels.index(label) for label in ("face-smiling", "cat-face")]
+    ends = train_set.as_float(ends)
     weights = np.linspace(0, 1, columns)[:, None]
     blocks = {"Held-out faces": {"original": held_out}, "Draws from the prior": {}, "Morph": {}}
     for kind, run in runs.items():
