@@ -131,7 +131,7 @@ def test_all_weights_are_sent_row_by_row_and_then_the_mean_image(dtype):
 
 def test_the_codes_are_sent_exactly():
     vae, images = make_model()
-    sent = np.frombuffer(explorer_state(vae, images).codes, "<f4").reshape(len(images), -1)
+    sent = np.frombuffer(explorer_state(vae, images).codes, "<f8").reshape(len(images), -1)
     assert np.array_equal(sent, codes_of(vae, images))
 
 

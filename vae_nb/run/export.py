@@ -44,7 +44,7 @@ def export_page(run: TrainedRun, path: str | Path) -> Path:
     path = from_project_root(path)
     check_page_name(path)
     state = explorer_state(run.vae, run.train_set, np.float16)
-    codes = np.frombuffer(state.codes, "<f4")
+    codes = np.frombuffer(state.codes, "<f8")
     values = {
         "facts": state.facts,
         "vector": codes[: run.vae.latent_dim].tolist(),

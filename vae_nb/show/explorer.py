@@ -47,7 +47,7 @@ class LatentExplorer(anywidget.AnyWidget):
     def __init__(self, vae: VAE, images: ImageSet, rng: np.random.Generator | None = None) -> None:
         self._vae = vae
         state = explorer_state(vae, images)
-        first_code = np.frombuffer(state.codes, "<f4", vae.latent_dim).tolist()
+        first_code = np.frombuffer(state.codes, "<f8", vae.latent_dim).tolist()
         seed = None if rng is None else int(rng.integers(2**32))
         super().__init__(**state._asdict(), vector=first_code, seed=seed)
 

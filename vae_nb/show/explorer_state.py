@@ -46,7 +46,7 @@ class ExplorerState(NamedTuple):
         The weights and biases of all layers in the order of the model, each matrix row by row, and
         the mean image: float32 or float16, little-endian.
     codes : bytes
-        The means of the posteriors of all images, float32, shape (images, latent).
+        The means of the posteriors of all images, float64, shape (images, latent).
     thumbnails : bytes
         All images as tiles of one PNG.
     """
@@ -97,7 +97,7 @@ def explorer_state(vae: VAE, images: ImageSet, dtype: DTypeLike = np.float32) ->
     return ExplorerState(
         facts,
         numbers.tobytes(),
-        posteriors.mean.astype("<f4").tobytes(),
+        codes.astype("<f8").tobytes(),
         _png_sheet(images.pixels, *tile),
     )
 

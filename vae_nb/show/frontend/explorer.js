@@ -109,7 +109,7 @@ async function render({ model, el }) {
   const facts = model.get("facts");
   const network = createNetwork(
     facts.layers, readNumbers(bytesOf(model.get("numbers")), facts.number_format));
-  const codes = readNumbers(bytesOf(model.get("codes")), "float32"); // (pictures, latent)
+  const codes = readNumbers(bytesOf(model.get("codes")), "float64"); // (pictures, latent)
   const thumbnails = await loadThumbnails(bytesOf(model.get("thumbnails")), facts);
   const normal = normalDraws(model.get("seed"));
   const [height, width, channels] = facts.image_shape;

@@ -22,7 +22,7 @@ export const shortName = (name) => name.split(" ")[0];
 export const twoDigits = (value) =>
   value.toFixed(2).replace(/^-0\.00$/, "0.00").replace("-", "−");
 
-// The code that is nearest to z: {index, distance}. codes: a Float32Array (n, latent).
+// The code that is nearest to z: {index, distance}. codes: a Float64Array (n, latent).
 export function nearestCode(z, codes) {
   let best = { index: 0, distance: Infinity };
   for (let index = 0; index * z.length < codes.length; index++) {

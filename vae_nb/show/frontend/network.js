@@ -149,9 +149,10 @@ function product(x, weights, rows, columns) {
   return out;
 }
 
-// The numbers in some bytes, as a Float32Array. format is "float32" or "float16", little-endian.
+// The numbers in some bytes, little-endian. format is "float64", "float32" or "float16".
 export function readNumbers(bytes, format) {
   const copy = bytes.slice(); // aligned, as typed arrays need it
+  if (format === "float64") return new Float64Array(copy.buffer);
   if (format === "float32") return new Float32Array(copy.buffer);
   const values = Float32Array.from({ length: 2 ** 16 }, (_, bits) => fromHalf(bits));
   const halves = new Uint16Array(copy.buffer);
