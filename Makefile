@@ -1,6 +1,6 @@
 # make run        environment, training, ten executed notebooks, pictures
 # make lab        your own copy of the notebooks, in JupyterLab
-# make app        the latent explorer alone, in a browser, for a projector
+# make app        the latent explorer as a page, in a browser, for a projector
 # make class      the project without the exercises' solutions: dist/emoji-vae-class.zip
 # make check      style, types, the order of the rooms, unit tests: less than a minute
 # make test       all of that, and the notebooks, the commands and the browser
@@ -27,7 +27,7 @@ run: $(VENV)/ready
 lab: $(VENV)/ready
 	$(BIN)/vae-nb lab
 
-app: $(VENV)/ready-app
+app: $(VENV)/ready
 	$(BIN)/vae-nb app
 
 class:
@@ -75,11 +75,6 @@ $(VENV)/python: Makefile
 $(VENV)/ready: pyproject.toml $(VENV)/python
 	@echo "Installing the notebooks and JupyterLab into $(VENV): about 430 MB, one to three minutes …"
 	@$(BIN)/python -m pip install --quiet --editable .
-	@touch $@
-
-$(VENV)/ready-app: pyproject.toml $(VENV)/python
-	@echo "Installing the notebooks, JupyterLab and Voilà into $(VENV): about 450 MB, one to three minutes …"
-	@$(BIN)/python -m pip install --quiet --editable ".[app]"
 	@touch $@
 
 $(VENV)/ready-test: pyproject.toml $(VENV)/python

@@ -10,7 +10,7 @@ from io import StringIO
 from pathlib import Path
 
 import vae_nb
-from benchmarks import costs, growth, roofline, time_to_quality, training_step
+from benchmarks import costs, explorer, growth, roofline, time_to_quality, training_step
 from benchmarks.problem import seed_config
 
 BATCHES = (2, 16, 128)
@@ -48,7 +48,12 @@ weight 1.
 {growth}
 ## Beside the training
 
-{costs}"""
+{costs}
+## The explorer's page
+
+Decoded in headless Chromium, by the page's own JavaScript.
+
+{explorer}"""
 
 
 def as_markdown(results):
@@ -83,6 +88,7 @@ def as_markdown(results):
         quality=printed_by(time_to_quality.print_table, results["time_to_quality"]),
         growth=printed_by(growth.print_table, results["growth"]),
         costs=printed_by(costs.print_table, results["costs"]),
+        explorer=printed_by(explorer.print_table, results["explorer"]),
     )
 
 
@@ -95,6 +101,7 @@ def main():
     results["elsewhere"] = earlier["elsewhere"]
     results["phases"] = {batch: roofline.measure_phases(batch) for batch in BATCHES}
     results["costs"] = costs.run()
+    results["explorer"] = explorer.run()
     results["time_to_quality"] = time_to_quality.run()
     results["growth"] = growth.run()
     config = seed_config()

@@ -1,13 +1,15 @@
 """The `vae-nb` command, end to end, on a reader's own images."""
 
+import base64
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import webbrowser
 
-import nbformat
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from conftest import ROOT, run_command
@@ -286,46 +288,49 @@ def test_lab_as_root_starts_if_only_this_machine_reaches_it(
     assert bool(hint) == bool(result.output)
 
 
-def test_app_serves_a_trained_model_on_this_machine_alone(monkeypatch, tiny_config_path, tmp_path):
-    """This checks how Voilà is started; the tests in tests/browser/ use Voilà itself."""
-    started = []
-    monkeypatch.setattr("voila.app.Voila.launch_instance", started.extend)
+def state_of(page):
+    """Return what an exported page gives its explorer."""
+    text = page.read_text(encoding="utf-8")
+    return json.loads(re.search(r'id="state">(.*?)</script>', text)[1])
+
+
+@pytest.mark.parametrize("opens", [True, False])
+def test_app_writes_the_page_and_opens_it(monkeypatch, tiny_config_path, tmp_path, opens):
+    opened = []
+    monkeypatch.setattr(webbrowser, "open", lambda address: opened.append(address) or opens)
     output = tmp_path / "it's here"
     command = ["app", "--config", str(tiny_config_path), "--output", str(output)]
-    result = CliRunner().invoke(
-        cli.main, [*command, "--set", "training.epochs=1", "--", "--no-browser"]
-    )
+    result = CliRunner().invoke(cli.main, [*command, "--set", "training.epochs=1"])
     assert result.exit_code == 0, result.output
-    notebook = output / "notebooks" / "explorer.ipynb"
-    assert started == [
-        *(str(notebook), "--Voila.ip=127.0.0.1", "--Voila.auto_token=True", "--no-browser")
-    ]
+    page = output / "explorer.html"
+    assert opened == [page.as_uri()]
+    assert str(page) in result.output
+    assert ("Open this file" in result.output) == (not opens)
+    assert len(state_of(page)["vector"]) == load_config(tiny_config_path).model.latent_dim
     assert (output / "models" / "vae.npz").exists()
-    source = nbformat.read(notebook, as_version=4).cells[-1].source
-    names = {}
-    exec(source.rpartition("\n")[0], names)  # all but the last line, which shows the explorer
-    assert len(names["run"].history) == 1
-    assert eval(source.rpartition("\n")[2], names)._folder == output / "images"
 
 
-def test_app_serves_the_model_that_the_folder_holds(monkeypatch, tiny_config_path, tmp_path):
+def test_export_is_of_the_model_that_the_folder_holds(tiny_config_path, tmp_path):
     """It has another configuration than config.json, and no option repeats it."""
-    monkeypatch.setattr("voila.app.Voila.launch_instance", lambda arguments: None)
     output = tmp_path / "mine"
-    config = load_config(tiny_config_path)
-    run = train_and_save(config, output, progress=False)
+    run = train_and_save(load_config(tiny_config_path), output, progress=False)
     model = (output / "models" / "vae.npz").read_bytes()
-    result = CliRunner().invoke(cli.main, ["app", "--output", str(output)])
+    page = tmp_path / "page.html"
+    result = CliRunner().invoke(cli.main, ["export", "--output", str(output), str(page)])
     assert result.exit_code == 0, result.output
     assert "differs from config.json in " in result.output
-    assert "model.latent_dim" in result.output
-    assert f"Loaded {output / 'models' / 'vae.npz'}" in result.output
+    assert f"Wrote {page} (0." in result.output
     assert (output / "models" / "vae.npz").read_bytes() == model
-    source = nbformat.read(output / "notebooks" / "explorer.ipynb", as_version=4).cells[-1].source
-    names = {}
-    exec(source.rpartition("\n")[0], names)
-    assert names["run"].config == config
-    assert names["run"].vae.parameters.tobytes() == run.vae.parameters.tobytes()
+    numbers = np.frombuffer(base64.b64decode(state_of(page)["numbers"]), "<f2")
+    assert len(numbers) == run.vae.parameters.size + run.vae.mean_image.size
+
+
+def test_export_refuses_a_name_before_it_trains(tmp_path):
+    output = tmp_path / "output"
+    result = run_command("export", "--output", str(output), "model.pdf", cwd=tmp_path)
+    assert result.returncode == 2
+    assert result.stderr.startswith("Error: Cannot export to ")
+    assert not output.exists()
 
 
 @pytest.mark.parametrize("options", [{"overrides": {"training.epochs": 3}}, {"config_path": None}])
@@ -340,32 +345,6 @@ def test_another_configuration_than_that_of_the_model_is_asked_for(
     assert config_for(tmp_path, tiny_config_path) == load_config(tiny_config_path)
 
 
-@pytest.mark.parametrize("answer", ["no browser", "does not open"])
-def test_app_without_a_browser_prints_the_address(monkeypatch, capsys, answer):
-    class Browser:
-        def open(self, page):
-            return False
-
-    def get(name):
-        assert name is None
-        if answer == "no browser":
-            raise webbrowser.Error("could not locate runnable browser")
-        return Browser()
-
-    monkeypatch.setattr(webbrowser, "get", get)
-    cli._open_page("", "file:///page.html", "http://127.0.0.1:8866/?token=abc")
-    output = capsys.readouterr().out
-    assert output.endswith("Open this address: http://127.0.0.1:8866/?token=abc\n")
-
-
-def test_app_without_voila_says_how_to_install_it(monkeypatch, tmp_path):
-    monkeypatch.setitem(sys.modules, "voila.app", None)
-    result = CliRunner().invoke(cli.main, ["app", "--output", str(tmp_path / "output")])
-    assert result.exit_code == 2
-    assert result.stderr.startswith("Error: Voilà is not installed; `make app` installs it")
-    assert not (tmp_path / "output").exists()
-
-
 def test_app_with_a_bad_configuration_is_one_sentence(tmp_path):
     result = run_command("app", "--set", "model.latent_dims=3", cwd=tmp_path)
     assert result.returncode == 2
@@ -373,7 +352,7 @@ def test_app_with_a_bad_configuration_is_one_sentence(tmp_path):
     assert "Traceback" not in result.stderr
 
 
-@pytest.mark.parametrize("target", ["ready", "ready-app", "ready-test", "ready-bench"])
+@pytest.mark.parametrize("target", ["ready", "ready-test", "ready-bench"])
 def test_make_says_what_it_installs_and_how_long_that_takes(target):
     result = subprocess.run(
         ["make", "--dry-run", "--always-make", f".venv/{target}"],

@@ -1,17 +1,14 @@
 """The `vae-nb` command."""
 
-import atexit
 import json
 import os
 import re
 import signal
 import sys
-import tempfile
 import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Thread
 from types import FrameType
 from typing import Any
 
@@ -24,10 +21,10 @@ from vae_nb.data.image_files import load_images, skipped_lines
 from vae_nb.data.image_set import ImageSet
 from vae_nb.run.checkpoints import checkpoint_epoch
 from vae_nb.run.continuing import continuing_command
-from vae_nb.run.explorer_notebook import write_explorer_notebook
+from vae_nb.run.export import check_page_name, export_page
 from vae_nb.run.memory import check_memory, training_bytes
 from vae_nb.run.series import run_series, series_notebooks
-from vae_nb.run.trained_run import config_for, load_or_train
+from vae_nb.run.trained_run import TrainedRun, config_for, load_or_train
 from vae_nb.run.working_copy import refresh_working_copy
 from vae_nb.run.workspace import Workspace
 from vae_nb.sweeps.definition import read_sweep_definition
@@ -436,54 +433,41 @@ def _options_of_root(jupyter_options: tuple[str, ...]) -> list[str]:
 
 @main.command()
 @_run_options
-@click.argument("voila_options", nargs=-1, type=click.UNPROCESSED)
-def app(
-    config_path: Path | None,
-    output_dir: Path | None,
-    overrides: dict[str, Any],
-    voila_options: tuple[str, ...],
+@click.argument("file", callback=_absolute_callback)
+def export(
+    config_path: Path | None, output_dir: Path | None, overrides: dict[str, Any], file: Path
 ) -> None:
-    """Serve nothing but the latent explorer, with Voilà, to this computer's browser.
+    """Write the latent explorer as one page, FILE, for example page.html.
 
-    The model in the output folder is served. If --config or --set ask for another one, or if there
-    is none yet, it is trained first. VOILA_OPTIONS, after a --, are passed to Voilà.
+    The page holds the model and needs no server and no network. It is of the model in the output
+    folder. If --config or --set ask for another one, or if there is none yet, it is trained first.
+    """
+    with _one_sentence():
+        check_page_name(file)
+        page = export_page(_run_of(output_dir or Path("output"), config_path, overrides), file)
+    click.echo(f"Wrote {page} ({page.stat().st_size / 1e6:.1f} MB).")
+
+
+@main.command()
+@_run_options
+def app(config_path: Path | None, output_dir: Path | None, overrides: dict[str, Any]) -> None:
+    """Write the latent explorer as a page into the output folder, and open it in the browser.
+
+    It is of the model in the output folder. If --config or --set ask for another one, or if there
+    is none yet, it is trained first.
     """
     output_dir = output_dir or Path("output")
     with _one_sentence():
-        try:
-            from voila.app import Voila
-        except ImportError:
-            raise FilesError(
-                "Voilà is not installed; `make app` installs it, or: pip install -e '.[app]'"
-            ) from None
-        if overrides and config_path is None:
-            config_path = Path("config.json")
-        config = config_for(output_dir, config_path, overrides)
-        make_folder(Workspace(output_dir).folder)
-        load_or_train(config, output_dir)
-        notebook = write_explorer_notebook(config_path, output_dir, overrides)
-
-    class App(Voila):
-        def launch_browser(self) -> None:
-            """Open the address with its token, through a file that no other user can read."""
-            descriptor, path = tempfile.mkstemp(suffix=".html")
-            with open(descriptor, "w") as file:
-                file.write(f'<meta http-equiv="refresh" content="0; url={self.display_url}">')
-            atexit.register(Path(path).unlink, missing_ok=True)
-            # Some browsers stay in the foreground; the server starts meanwhile.
-            arguments = [self.browser, Path(path).as_uri(), self.display_url]
-            Thread(target=_open_page, args=arguments, daemon=True).start()
-
-    # In this process, so that Ctrl-C and signals reach Voilà itself.
-    where = ["--Voila.ip=127.0.0.1", "--Voila.auto_token=True"]
-    App.launch_instance([str(notebook), *where, *voila_options])
+        run = _run_of(output_dir, config_path, overrides)
+        page = export_page(run, Workspace(output_dir).folder / "explorer.html")
+    if webbrowser.open(page.as_uri()):
+        click.echo(f"Opened {page}.")
+    else:
+        click.echo(f"There is no browser here that could be started. Open this file: {page}")
 
 
-def _open_page(browser: str, page: str, address: str) -> None:
-    """Open a page in a browser; if there is none, print the address to open instead."""
-    try:
-        is_open = webbrowser.get(browser or None).open(page)
-    except webbrowser.Error:
-        is_open = False
-    if not is_open:
-        click.echo(f"There is no browser here that could be started. Open this address: {address}")
+def _run_of(output_dir: Path, config_path: Path | None, overrides: dict[str, Any]) -> TrainedRun:
+    """Load the model in an output folder, or train the one that is asked for."""
+    config = config_for(output_dir, config_path, overrides)
+    make_folder(Workspace(output_dir).folder)
+    return load_or_train(config, output_dir)

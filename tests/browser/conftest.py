@@ -48,23 +48,24 @@ def lab(browser, lab_folder, tmp_path_factory):
 
 @pytest.fixture(scope="package")
 def new_page(browser):
-    """Return a function that opens an empty page; `page.errors` collects its console's errors."""
+    """Return a function that opens an empty page.
 
-    def open_page():
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
-        # Voilà's page asks for fonts from other servers. No test may need them, or a network.
-        page.route(
-            lambda address: (
-                not address.startswith(("http://127.0.0.1:", "data:", "blob:", "file:"))
-            ),
-            lambda route: route.fulfill(body=""),
-        )
+    `page.errors` collects the errors of its console, and its requests to other machines.
+    """
+
+    def open_page(width=1280, height=900, **options):
+        page = browser.new_page(viewport={"width": width, "height": height}, **options)
         page.set_default_timeout(120_000)  # milliseconds; the machine may be busy
         page.errors = []
         page.on("pageerror", lambda error: page.errors.append(str(error)))
         page.on(
             "console", lambda line: page.errors.append(line.text) if line.type == "error" else None
         )
+        page.on("request", lambda request: page.errors.extend(elsewhere(request.url)))
         return page
+
+    def elsewhere(address):
+        is_here = address.startswith(("http://127.0.0.1:", "data:", "blob:", "file:"))
+        return [] if is_here else [f"asked for {address}"]
 
     return open_page

@@ -1,4 +1,4 @@
-"""JupyterLab and Voilà as servers, and a browser that opens their pages."""
+"""JupyterLab as a server, and a browser that opens its pages."""
 
 import base64
 import io
@@ -140,19 +140,6 @@ def jupyterlab(notebooks, folder):
     root = f"http://127.0.0.1:{port}"
     with server(command, f"{root}/api/status", folder):
         yield lambda name: f"{root}/doc/tree/{name}?token={TOKEN}&reset"
-
-
-@contextmanager
-def voila(notebook, folder):
-    """Run Voilà with one notebook; yield its address."""
-    port = free_port()
-    command = [
-        *(sys.executable, "-m", "voila", str(notebook), "--no-browser", "--Voila.ip=127.0.0.1"),
-        *(f"--port={port}", "--Voila.port_retries=0", f"--token={TOKEN}"),
-    ]
-    root = f"http://127.0.0.1:{port}"
-    with server(command, root, folder):
-        yield f"{root}/?token={TOKEN}"
 
 
 # --- notebooks ---

@@ -1,10 +1,8 @@
-"""The latent explorer, driven without a browser."""
+"""The latent explorer in Python: what it sends, and the vector. tests/browser/ has the rest."""
 
 import io
-import json
-import os
-import threading
-from concurrent.futures import ThreadPoolExecutor
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,8 +11,8 @@ from PIL import Image
 
 import vae_nb
 from vae_nb.core.latent import latent_axes, principal_axes
-from vae_nb.show.explorer import LATENT, PRINCIPAL
-from vae_nb.system.errors import FilesError, ModelError
+from vae_nb.show.explorer_state import FRONTEND, MODULES, explorer_module, explorer_state
+from vae_nb.system.errors import ModelError
 
 NAMES = ("1f600_grinning_face", "IMG_1234", "263a_smiling_face", "cafe_au_lait", "a", "b")
 
@@ -34,32 +32,18 @@ def make_model(latent_dim=3, image_shape=(12, 8, 3), count=6):
     return vae, images
 
 
-def make_explorer(latent_dim=3, *, rng=None, folder="output/images", **options):
-    vae, images = make_model(latent_dim, **options)
-    return vae_nb.LatentExplorer(vae, images, rng, folder), vae, images
-
-
 def codes_of(vae, images):
     return vae_nb.encode_set(vae, images).mean.astype(np.float64)
 
 
-def axes_of(vae, images, along):
+def axes_of(vae, images):
+    """Return the latent axes and the principal ones."""
     posteriors = vae_nb.encode_set(vae, images)
-    if along == LATENT:
-        return latent_axes(posteriors)
-    return principal_axes(vae, posteriors)
+    return latent_axes(posteriors), principal_axes(vae, posteriors)
 
 
-def decoded(vae, z):
-    image = vae.decode(np.asarray(z)[None])[0].reshape(vae.image_shape)
-    return np.round(255 * image).astype(np.uint8)
-
-
-def move(explorer, index, value):
-    """Move one slider, as the browser does: all values are sent."""
-    values = list(explorer.sliders.values)
-    values[index] = float(value)
-    explorer.sliders.values = values
+def facts_of(vae, images):
+    return explorer_state(vae, images).facts
 
 
 def silence(vae, dimension):
@@ -69,74 +53,42 @@ def silence(vae, dimension):
         head.biases[dimension] = 0
 
 
-# The latent vector
+# The vector
 
 
 def test_starts_at_the_code_of_the_first_image():
-    explorer, vae, images = make_explorer()
+    vae, images = make_model()
+    explorer = vae_nb.LatentExplorer(vae, images)
     code = codes_of(vae, images)[0]
     assert np.array_equal(explorer.z, code)
-    assert np.array_equal(explorer.pixels, decoded(vae, code))
+    decoded = vae.decode(code[None])[0].reshape(vae.image_shape)
+    assert np.array_equal(explorer.pixels, np.round(255 * decoded))
 
 
-@pytest.mark.parametrize("latent_dim", [1, 2, 64])
-def test_every_slider_moves_its_own_dimension(latent_dim):
-    explorer, vae, _ = make_explorer(latent_dim)
-    assert len(explorer.sliders.values) == latent_dim
-    for index in {0, latent_dim - 1}:
-        before, z = explorer.pixels, explorer.z
-        highest = explorer.sliders.limits[index][1]
-        move(explorer, index, highest)
-        dimension = int(explorer.sliders.names[index].split()[0][1:]) - 1
-        z[dimension] = highest
-        assert np.array_equal(explorer.z, z)
-        assert np.array_equal(explorer.pixels, decoded(vae, z))
-        assert not np.array_equal(explorer.pixels, before)
-
-
-def test_setting_z_is_exact_and_decodes_once(monkeypatch):
-    explorer, vae, _ = make_explorer()
-    calls = []
-    decode = vae.decode
-    monkeypatch.setattr(vae, "decode", lambda z: calls.append(z) or decode(z))
+def test_z_is_set_exactly_and_followed_from_the_browser():
+    explorer = vae_nb.LatentExplorer(*make_model())
     z = np.array([0.51, -1.23, 99.0])
     explorer.z = z
-    assert len(calls) == 1
     assert np.array_equal(explorer.z, z)
-    assert sorted(explorer.sliders.values) == sorted(z.tolist())  # a slider knows its own limits
-    move(explorer, 0, 1.0)
-    assert len(calls) == 2
+    explorer.set_state({"vector": [1, 2.5, 3]})
+    assert explorer.z.tolist() == [1, 2.5, 3]
 
 
-@pytest.mark.parametrize("z", [[1.0, 2.0], [[1.0, 2.0, 3.0]], [1.0, np.nan, 2.0], [1, np.inf, 2]])
+@pytest.mark.parametrize(
+    "z", [[1.0, 2.0], [[1.0, 2.0, 3.0]], [1.0, np.nan, 2.0], 5, [1, np.inf, 2]]
+)
 def test_an_invalid_vector_is_refused_and_changes_nothing(z):
-    explorer, _, _ = make_explorer()
+    explorer = vae_nb.LatentExplorer(*make_model())
     before = explorer.z
-    with pytest.raises(ModelError, match="must be 3 finite numbers"):
+    with pytest.raises((ModelError, traitlets.TraitError), match="must be 3 finite numbers"):
         explorer.z = z
     assert np.array_equal(explorer.z, before)
 
 
-@pytest.mark.parametrize("values", [[1.0], [1.0, np.nan, 2.0], [0.0] * 4])
-def test_values_that_the_sliders_cannot_have_are_refused_and_change_nothing(values):
-    explorer, _, _ = make_explorer()
-    before = explorer.z, explorer.sliders.values
-    with pytest.raises(traitlets.TraitError, match="must be 3 finite numbers"):
-        explorer.sliders.values = values
-    assert np.array_equal(explorer.z, before[0])
-    assert explorer.sliders.values == before[1]
-
-
-def test_a_browser_that_knew_of_an_older_vector_is_told_the_values(monkeypatch):
-    explorer, _, _ = make_explorer()
-    known, sent = explorer.sliders.values, []
-    explorer.prior_button.click()
-    monkeypatch.setattr(explorer.sliders, "send_state", sent.append)
-    explorer.sliders.set_state({"values": [known[0] + 1, *known[1:]]})
-    assert explorer.sliders.values == [known[0] + 1, *known[1:]]
-    assert sent == ["values"]
-    explorer.sliders.set_state({"values": [*known[:2], known[2] + 1]})
-    assert sent == ["values"]
+def test_z_cannot_be_changed_behind_the_explorers_back():
+    explorer = vae_nb.LatentExplorer(*make_model())
+    explorer.z[0] = 17
+    assert explorer.z[0] != 17
 
 
 def test_the_set_is_encoded_once(monkeypatch):
@@ -148,33 +100,149 @@ def test_the_set_is_encoded_once(monkeypatch):
     assert calls == [len(images)]
 
 
-def test_z_cannot_be_changed_behind_the_explorers_back():
-    explorer, _, _ = make_explorer()
-    explorer.z[0] = 17
-    assert explorer.z[0] != 17
+def test_a_generator_seeds_the_draws_of_the_browser():
+    vae, images = make_model()
+    seeds = [
+        vae_nb.LatentExplorer(vae, images, np.random.default_rng(seed)).seed for seed in (0, 0, 1)
+    ]
+    assert seeds[0] == seeds[1] != seeds[2]
+    assert vae_nb.LatentExplorer(vae, images).seed is None
+
+
+# What is sent
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+def test_all_weights_are_sent_row_by_row_and_then_the_mean_image(dtype):
+    vae, images = make_model()
+    vae.center_on(images.as_float().mean(axis=0))
+    state = explorer_state(vae, images, dtype)
+    numbers = np.frombuffer(state.numbers, state.facts["number_format"])
+    start = 0
+    for layer in state.facts["layers"]:
+        _, columns = layer["weights"]
+        for right in (vae.layers[layer["name"]].weights, vae.layers[layer["name"]].biases):
+            sent = numbers[start : start + right.size].reshape(right.shape)
+            assert np.array_equal(sent, right.astype(dtype))
+            start += right.size
+        assert layer["biases"] == columns
+    assert np.array_equal(numbers[start:], vae.mean_image.astype(dtype))
+
+
+def test_the_codes_are_sent_exactly():
+    vae, images = make_model()
+    sent = np.frombuffer(explorer_state(vae, images).codes, "<f8").reshape(len(images), -1)
+    assert np.array_equal(sent, codes_of(vae, images))
+
+
+@pytest.mark.parametrize(("shape", "tile"), [((12, 8, 3), [12, 8]), ((128, 64, 1), [64, 32])])
+def test_the_thumbnails_have_every_image_at_its_place(shape, tile):
+    vae, _ = make_model(image_shape=shape)
+    grays = np.arange(0, 240, 6, dtype=np.uint8)  # 40 images: two rows
+    pixels = np.broadcast_to(grays[:, None, None, None], (40, *shape))
+    images = vae_nb.ImageSet(pixels, tuple(f"n{k}" for k in range(40)), ("label",) * 40)
+    state = explorer_state(vae, images)
+    sheet = np.asarray(Image.open(io.BytesIO(state.thumbnails)))
+    height, width = state.facts["tile"]
+    assert [height, width] == tile
+    for index, gray in enumerate(grays):
+        row, column = divmod(index, state.facts["columns"])
+        found = sheet[row * height : (row + 1) * height, column * width : (column + 1) * width]
+        assert np.all(found == gray)
+
+
+def test_the_axes_that_are_sent_lead_there_and_back():
+    vae, images = make_model(4, count=40)
+    codes = codes_of(vae, images)
+    for axes, sent in zip(axes_of(vae, images), facts_of(vae, images)["axes"], strict=True):
+        assert sent["names"] == axes.names
+        assert sent["informative"] == axes.informative
+        coordinates = (codes - sent["center"]) @ np.array(sent["inverse"]).T
+        np.testing.assert_allclose(coordinates, axes.coordinates(codes), atol=1e-9)
+        back = sent["center"] + coordinates @ np.array(sent["matrix"]).T
+        np.testing.assert_allclose(back, codes, atol=1e-9)
+        assert np.all(np.abs(coordinates) <= sent["reach"])
+        assert min(sent["reach"]) >= 4
+
+
+def test_a_plane_tells_its_share_of_the_variance():
+    vae, images = make_model(4, count=40)
+    codes = codes_of(vae, images)
+    variances = np.var(codes, axis=0)
+    latent, principal = facts_of(vae, images)["axes"]
+    first = [int(name.split()[0][1:]) - 1 for name in latent["names"][:2]]
+    assert latent["plane_share"] == pytest.approx(variances[first].sum() / variances.sum())
+    directions = np.array(principal["matrix"])[:, :2]
+    directions /= np.linalg.norm(directions, axis=0)
+    share = np.var((codes - codes.mean(axis=0)) @ directions, axis=0).sum() / variances.sum()
+    assert principal["plane_share"] == pytest.approx(share)
+
+
+def test_the_usual_distance_is_that_to_the_nearest_neighbor():
+    vae, images = make_model()
+    codes = codes_of(vae, images)
+    apart = np.linalg.norm(codes[:, None] - codes, axis=2) + 99 * np.eye(len(codes))
+    found = facts_of(vae, images)["neighbor_distance"]
+    assert found == pytest.approx(np.median(apart.min(axis=1)), rel=1e-5)
+    assert facts_of(*make_model(count=1))["neighbor_distance"] is None
+
+
+def test_the_norms_are_those_of_the_prior():
+    facts = facts_of(*make_model(16))
+    assert facts["prior_norm"] == pytest.approx(3.9386, abs=0.02)  # √2 Γ(8.5) / Γ(8)
+    assert np.all(np.diff(facts["prior_norms"]) >= 0)
+    assert facts["prior_norms"][500] == pytest.approx(3.916, abs=0.03)  # the median
+
+
+def test_draws_from_the_fitted_density_have_its_moments():
+    vae, images = make_model(2, count=20)
+    mean, covariance = vae_nb.aggregate_posterior(vae, images)
+    fitted = facts_of(vae, images)["fitted"]
+    factor = np.array(fitted["factor"])
+    np.testing.assert_allclose(fitted["mean"], mean)
+    np.testing.assert_allclose(factor @ factor.T, covariance)
+
+
+@pytest.mark.parametrize(("latent_dim", "count"), [(1, 6), (3, 1), (6, 3)])
+def test_few_dimensions_and_few_images(latent_dim, count):
+    facts = facts_of(*make_model(latent_dim, count=count))
+    assert [len(axes["names"]) for axes in facts["axes"]] == [latent_dim] * 2
+
+
+# Names
+
+
+def test_names_lose_their_code_point_and_nothing_else():
+    names = facts_of(*make_model())["names"]
+    assert names[:4] == ["grinning face", "IMG 1234", "smiling face", "cafe au lait"]
+
+
+def test_names_that_would_be_alike_stay_as_they_are():
+    vae, images = make_model(count=3)
+    for names in (("2023_summer", "2024_summer", "a"), ("1f600_", "b", "c")):
+        assert facts_of(vae, vae_nb.ImageSet(images.pixels, names, images.labels))["names"] == list(
+            names
+        )
 
 
 # Axes
 
 
-def test_sliders_are_ordered_and_named_by_their_nats_and_the_silent_ones_folded():
+def test_latent_axes_are_ordered_and_named_by_their_nats_and_the_silent_ones_last():
     vae, images = make_model(4)
     silence(vae, 1)
     kl = vae_nb.kl_per_dimension(vae, images)
-    axes = axes_of(vae, images, LATENT)
+    axes, _ = axes_of(vae, images)
     order = [int(name.split()[0][1:]) - 1 for name in axes.names]
     assert order[-1] == 1
     assert np.all(np.diff(kl[order]) <= 0)
     assert axes.names == [f"z{k + 1} ({kl[k]:.1f} nats)" for k in order]
-    explorer = vae_nb.LatentExplorer(vae, images)
-    assert explorer.sliders.names == axes.names
-    assert explorer.sliders.unfolded == axes.informative == 3
-    assert explorer.sliders.fold_text == "Carrying nothing: 1 of the latent dimensions"
+    assert axes.informative == 3
 
 
 def test_principal_axes_are_those_of_the_codes():
     vae, images = make_model(4, count=40)
-    axes, codes = axes_of(vae, images, PRINCIPAL), codes_of(vae, images)
+    (_, axes), codes = axes_of(vae, images), codes_of(vae, images)
     np.testing.assert_allclose(axes.center, codes.mean(axis=0), atol=1e-12)
     np.testing.assert_allclose(np.cov(axes.coordinates(codes).T, bias=True), np.eye(4), atol=1e-7)
     assert np.linalg.norm(axes.matrix, axis=0) == pytest.approx(
@@ -182,313 +250,53 @@ def test_principal_axes_are_those_of_the_codes():
     )
 
 
-def test_the_first_principal_slider_is_the_one_seen_most():
+def test_principal_axes_are_in_the_order_of_what_is_seen_and_their_shares_add_up():
     vae, images = make_model(5, count=40)
-    axes = axes_of(vae, images, PRINCIPAL)
+    _, axes = axes_of(vae, images)
     moved = []
     for axis in np.eye(5):
         low, high = (vae.decode(axes.latent(value * axis)[None])[0] for value in (-2, 2))
-        moved.append(100 * np.sqrt(np.mean((high - low) ** 2)))
+        moved.append(np.mean((high - low) ** 2))
     assert np.all(np.diff(moved) <= 0)
-    assert axes.names == [f"p{n} ({m:.0f}% change)" for n, m in enumerate(moved, start=1)]
+    shares = np.array(moved) / np.sum(moved)
+    assert axes.names == [f"p{n} ({share:.0%} of change)" for n, share in enumerate(shares, 1)]
+    percents = [int(re.search(r"(\d+)%", name)[1]) for name in axes.names]
+    assert sum(percents) == pytest.approx(100, abs=2.5)  # each is rounded
 
 
 @pytest.mark.parametrize(("latent_dim", "count"), [(1, 6), (3, 1), (6, 3)])
 def test_principal_axes_where_codes_do_not_fill_the_space(latent_dim, count):
     vae, images = make_model(latent_dim, count=count)
-    axes = axes_of(vae, images, PRINCIPAL)
+    _, axes = axes_of(vae, images)
     assert axes.informative == min(latent_dim, count - 1)
-    codes = codes_of(vae, images)
-    for code in codes:
+    for code in codes_of(vae, images):
         np.testing.assert_allclose(axes.latent(axes.coordinates(code)), code, atol=1e-9)
-    explorer = vae_nb.LatentExplorer(vae, images)
-    explorer.along.value = PRINCIPAL
-    assert explorer.sliders.unfolded == axes.informative
 
 
-def test_switching_the_axes_keeps_the_vector():
-    explorer, vae, images = make_explorer(4, count=20)
-    z, pixels = explorer.z, explorer.pixels
-    explorer.along.value = PRINCIPAL
-    axes = axes_of(vae, images, PRINCIPAL)
-    assert np.array_equal(explorer.z, z)
-    assert np.array_equal(explorer.pixels, pixels)
-    np.testing.assert_allclose(explorer.sliders.values, axes.coordinates(z))
-    move(explorer, 1, 2.5)
-    coordinates = axes.coordinates(explorer.z)
-    np.testing.assert_allclose(coordinates[1], 2.5)
-    np.testing.assert_allclose(np.delete(coordinates, 1), np.delete(axes.coordinates(z), 1))
-    explorer.along.value = LATENT
-    np.testing.assert_allclose(axes.coordinates(explorer.z), coordinates)
+# The browser's side
 
 
-@pytest.mark.parametrize("along", [LATENT, PRINCIPAL])
-def test_sliders_reach_every_code(along):
-    explorer, vae, images = make_explorer()
-    explorer.along.value = along
-    axes = axes_of(vae, images, along)
-    for (low, high), column in zip(
-        explorer.sliders.limits, axes.coordinates(codes_of(vae, images)).T, strict=True
-    ):
-        assert -low == high >= max(4, np.abs(column).max())
+def test_the_module_is_all_modules_without_what_joins_them():
+    module = explorer_module()
+    assert "import " not in re.sub(r"//.*", "", module)
+    assert re.findall(r"^export .*$", module, re.MULTILINE) == ["export default { render };"]
+    for name in MODULES:
+        text = (FRONTEND / name).read_text(encoding="utf-8")
+        assert text.splitlines()[0] in module
+        imported = re.findall(r'from "\./(.*)";', text)
+        assert all(MODULES.index(other) < MODULES.index(name) for other in imported)
 
 
-def test_a_slider_moved_while_the_axes_are_switched_is_heard(monkeypatch):
-    # The browser's messages may reach the explorer in several threads.
-    explorer, _, _ = make_explorer()
-    lay, moved = explorer.map.lay, threading.Thread(target=move, args=(explorer, 0, 2.5))
-
-    def slowly(*arguments):
-        moved.start()
-        moved.join(0.2)
-        lay(*arguments)
-
-    monkeypatch.setattr(explorer.map, "lay", slowly)
-    explorer.along.value = PRINCIPAL
-    moved.join(10)
-    assert explorer.sliders.values[0] == 2.5
-    axes = explorer._axes
-    np.testing.assert_allclose(axes.coordinates(explorer.z)[0], 2.5)
-    assert np.array_equal(explorer.pixels, decoded(explorer._vae, explorer.z))
-
-
-# Emojis, blends and draws
-
-
-def test_both_ends_of_the_blend_are_the_codes_exactly():
-    explorer, vae, images = make_explorer()
-    codes = codes_of(vae, images)
-    explorer.first.value, explorer.second.value = 1, 4
-    for weight, expected in ((1.0, codes[4]), (0.25, 0.75 * codes[1] + 0.25 * codes[4])):
-        explorer.blend.values = [weight]
-        assert np.array_equal(explorer.z, expected)
-    explorer.second.value = 2
-    assert np.array_equal(explorer.z, 0.75 * codes[1] + 0.25 * codes[2])
-    explorer.blend.values = [0.0]
-    assert np.array_equal(explorer.z, codes[1])
-
-
-def test_a_second_emoji_moves_nothing_while_the_blend_is_at_0():
-    explorer, _, _ = make_explorer()
-    move(explorer, 0, 1.5)
-    z = explorer.z
-    explorer.second.value = 2
-    assert np.array_equal(explorer.z, z)
-
-
-def test_the_blend_is_at_0_once_something_else_has_moved_the_vector():
-    explorer, vae, images = make_explorer()
-    for act in (
-        lambda: move(explorer, 0, 1.5),
-        explorer.prior_button.click,
-        lambda: setattr(explorer, "z", np.ones(3)),
-    ):
-        explorer.blend.values = [1.0]
-        assert np.array_equal(explorer.z, codes_of(vae, images)[-1])
-        act()
-        assert explorer.blend.values == [0.0]
-
-
-def test_reset_goes_back_to_the_first_emoji():
-    explorer, vae, images = make_explorer()
-    codes = codes_of(vae, images)
-    explorer.first.value = 2
-    assert np.array_equal(explorer.z, codes[2])
-    explorer.blend.values = [0.5]
-    explorer.z = -explorer.z
-    explorer.reset_button.click()
-    assert np.array_equal(explorer.z, codes[2])
-    assert explorer.blend.values == [0.0]
-
-
-def test_a_draw_from_the_prior_is_the_generators():
-    explorer, _, _ = make_explorer(rng=np.random.default_rng(8))
-    explorer.prior_button.click()
-    assert np.array_equal(explorer.z, np.random.default_rng(8).standard_normal(3))
-
-
-def test_draws_from_the_fitted_density_have_its_moments():
-    vae, images = make_model(2, count=20)
-    mean_head = vae.layers["mean"].weights
-    # Two dimensions that carry the same, the second at twice the scale.
-    mean_head[:, 1] = 2 * mean_head[:, 0]
-    explorer = vae_nb.LatentExplorer(vae, images, np.random.default_rng(0))
-    mean, covariance = vae_nb.aggregate_posterior(vae, images)
-    draws = []
-    for _ in range(2000):
-        explorer.fitted_button.click()
-        draws.append(explorer.z)
-    scale = np.sqrt(np.diag(covariance))
-    correlation = covariance / np.outer(scale, scale)
-    assert correlation[0, 1] > 0.5
-    np.testing.assert_allclose(np.mean(draws, axis=0) / scale, mean / scale, atol=0.1)
-    found = np.cov(np.transpose(draws)) / np.outer(scale, scale)
-    np.testing.assert_allclose(found, correlation, atol=0.1)
-
-
-# The map
-
-
-def test_the_map_is_a_view_of_the_sliders():
-    explorer, _, _ = make_explorer(3)
-    assert explorer.map.sliders is explorer.sliders
-
-
-@pytest.mark.parametrize("along", [LATENT, PRINCIPAL])
-def test_the_map_shows_each_image_where_its_code_is(along):
-    vae, images = make_model(3)
-    colors = np.random.default_rng(0).integers(0, 200, (len(NAMES), 1, 1, 3), np.uint8)
-    images = vae_nb.ImageSet(np.broadcast_to(colors, images.pixels.shape), NAMES, images.labels)
-    explorer = vae_nb.LatentExplorer(vae, images)
-    explorer.along.value = along
-    background = np.asarray(Image.open(io.BytesIO(explorer.map.background)).convert("RGB"))
-    height, width, _ = background.shape
-    frame, shown = explorer.map.frame, 0
-    for index, color in enumerate(colors[:, 0, 0]):
-        explorer.first.value = index
-        values = explorer.sliders.values[:2]
-        parts = [
-            (value - low) / (high - low)
-            for value, (low, high) in zip(values, explorer.map.limits, strict=True)
-        ]
-        assert all(0 < part < 1 for part in parts)
-        x = round(width * (frame["left"] + parts[0] * frame["width"]))
-        y = round(height * (frame["top"] + (1 - parts[1]) * frame["height"]))
-        shown += np.array_equal(background[y, x], color)
-    assert shown >= 2  # the others are dots, or covered by a neighbor
-    assert all(name in explorer.map.text for name in explorer.sliders.names[:2])
-
-
-# The description of the vector
-
-
-def test_the_nearest_training_image_is_named_and_shown():
-    explorer, vae, images = make_explorer()
-    codes = codes_of(vae, images)
-    explorer.z = codes[2] + 1e-3
-    apart = np.linalg.norm(codes[:, None] - codes, axis=2) + 99 * np.eye(len(codes))
-    apart = f"(neighboring codes are {np.median(apart.min(axis=1)):.1f} apart)"
-    assert f"smiling face, 0.0 away {apart}" in explorer.picture.caption
-    assert "nearest training image is smiling face" in explorer.picture.text
-    nearest = np.linalg.norm(codes - (codes[2] + 5), axis=1)
-    explorer.z = codes[2] + 5
-    assert f"{nearest.min():.1f} away" in explorer.picture.caption
-
-
-def test_the_norm_is_compared_with_that_of_the_prior():
-    explorer, _, _ = make_explorer(16)
-    about = "draws from the prior have about 3.9, and"
-    explorer.z = np.zeros(16)
-    assert f"Norm 0.0; {about} 0% of them less." in explorer.picture.caption
-    explorer.z = np.full(16, 3.9386 / 4)  # √2 Γ(8.5) / Γ(8) = 3.9386, a little above the median
-    assert f"Norm 3.9; {about} 5" in explorer.picture.caption
-    assert "almost never" not in explorer.picture.caption
-    explorer.z = np.full(16, 2.0)
-    assert f"Norm 8.0; {about} 100% of them less." in explorer.picture.caption
-    assert "The prior almost never draws one so far out." in explorer.picture.caption
-
-
-def test_the_image_says_what_was_changed():
-    explorer, _, _ = make_explorer(5)
-    assert explorer.picture.text.endswith("It is the reconstruction of grinning face.")
-    names = [name.split()[0] for name in explorer.sliders.names]
-    start = explorer.sliders.values
-    move(explorer, 1, start[1] + 0.5)
-    assert explorer.picture.text.endswith(f"Changed from grinning face: {names[1]} by +0.50.")
-    for index in range(5):
-        move(explorer, index, start[index] - index - 1)
-    assert explorer.picture.text.endswith(
-        f"{names[4]} by -5.00, {names[3]} by -4.00, {names[2]} by -3.00, 2 more."
+def test_every_file_of_the_front_end_is_used():
+    code = "".join(
+        path.read_text(encoding="utf-8") for path in Path(vae_nb.__file__).parent.rglob("*.py")
     )
+    for path in FRONTEND.iterdir():
+        assert f'"{path.name}"' in code
 
 
-def test_the_code_line_gives_the_vector_back():
-    explorer, _, _ = make_explorer(16)
-    explorer.prior_button.click()
-    found = {}
-    exec(explorer.picture.code, {"np": np}, found)
-    np.testing.assert_allclose(found["z"], explorer.z, atol=5.1e-5)
-
-
-def test_names_that_would_be_alike_stay_as_they_are():
-    vae, images = make_model(count=3)
-    for names in (("2023_summer", "2024_summer", "a"), ("1f600_", "b", "c")):
-        explorer = vae_nb.LatentExplorer(vae, vae_nb.ImageSet(images.pixels, names, images.labels))
-        assert explorer.first.names == list(names)
-
-
-def test_draws_and_reset_are_told_to_readers_who_do_not_see_them():
-    explorer, _, _ = make_explorer()
-    explorer.prior_button.click()
-    nearest = explorer.first.names[explorer._nearest]
-    assert explorer.status.text == f"Drawn. The nearest training image is {nearest}."
-    explorer.reset_button.click()
-    assert explorer.status.text.startswith("Back at the first emoji. ")
-
-
-def test_names_lose_their_code_point_and_nothing_else():
-    explorer, _, _ = make_explorer()
-    assert explorer.first.names[:4] == ["grinning face", "IMG 1234", "smiling face", "cafe au lait"]
-    assert explorer.second.value == len(NAMES) - 1
-
-
-# Saving
-
-
-@pytest.mark.parametrize("image_shape", [(12, 8, 3), (12, 8, 1), (640, 20, 3)])
-def test_saves_the_image_enlarged_and_its_vector(image_shape, tmp_path):
-    folder = tmp_path / "new"
-    explorer, vae, _ = make_explorer(folder=folder, image_shape=image_shape)
-    explorer.prior_button.click()
-    explorer.save_button.click()
-    assert explorer.status.text == f"Saved {folder / 'explorer_1.png'} and explorer_1.json."
-    facts = json.loads((folder / "explorer_1.json").read_text())
-    assert np.array_equal(facts["z"], explorer.z)
-    assert facts["norm"] == np.linalg.norm(explorer.z)
-    assert facts["nearest"] in NAMES
-    saved = np.asarray(Image.open(folder / "explorer_1.png"))
-    scale = len(saved) // image_shape[0]
-    assert scale == max(1, 320 // max(image_shape))
-    assert np.array_equal(saved[::scale, ::scale], decoded(vae, explorer.z).squeeze())
-
-
-def test_saving_overwrites_nothing(tmp_path):
-    explorer, _, _ = make_explorer(folder=tmp_path)
-    (tmp_path / "explorer_1.png").write_bytes(b"somebody's")
-    (tmp_path / "explorer_2.json").write_bytes(b"somebody's as well")
-    paths = [explorer.save() for _ in range(2)]
-    assert [path.name for path in paths] == ["explorer_3.png", "explorer_4.png"]
-    assert (tmp_path / "explorer_1.png").read_bytes() == b"somebody's"
-    assert (tmp_path / "explorer_2.json").read_bytes() == b"somebody's as well"
-
-
-def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
-    (tmp_path / "file").write_text("")
-    explorer, _, _ = make_explorer(folder=tmp_path / "file")
-    with pytest.raises(FilesError, match="file"):
-        explorer.save()
-    explorer.save_button.click()
-    assert explorer.status.text.startswith("Cannot")
-
-
-def test_a_save_that_fails_leaves_nothing_behind(tmp_path, monkeypatch):
-    explorer, _, _ = make_explorer(folder=tmp_path)
-    replace = os.replace
-
-    def full(source, target):
-        if "explorer" in str(target):
-            raise OSError(28, "No space left on device")
-        replace(source, target)
-
-    monkeypatch.setattr(os, "replace", full)
-    explorer.save_button.click()
-    assert "No space left on device" in explorer.status.text
-    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
-
-
-def test_two_pages_that_save_at_once_take_two_numbers(tmp_path):
-    explorers = [make_explorer(folder=tmp_path)[0] for _ in range(2)]
-    with ThreadPoolExecutor(2) as pool:
-        paths = list(pool.map(lambda number: explorers[number % 2].save(), range(20)))
-    assert len(set(paths)) == 20
-    assert len(list(tmp_path.glob("explorer_*"))) == 40
+def test_the_browser_reads_and_sets_traits_that_exist():
+    used = set(re.findall(r'model\.(?:get|set)\("(\w+)"', explorer_module()))
+    traits = vae_nb.LatentExplorer.class_traits(sync=True)
+    own = {name for name, trait in traits.items() if trait.this_class is vae_nb.LatentExplorer}
+    assert used == own - {"_esm", "_css"}

@@ -16,7 +16,7 @@ from file_operations import counted_operations
 from matplotlib.figure import Figure
 
 from vae_nb.core.training import TrainingState
-from vae_nb.run.explorer_notebook import write_explorer_notebook
+from vae_nb.run.export import export_page
 from vae_nb.run.model_files import load_checkpoint, load_model, save_checkpoint, save_model
 from vae_nb.run.trained_run import load_or_train, train_and_save
 from vae_nb.run.workspace import Workspace
@@ -36,7 +36,7 @@ def saved_run(pictures, output):
     workspace.save_figure(Figure(figsize=(1, 1)), "figure.png")
     frames = np.zeros((2, 8, 8, 3), np.uint8)
     workspace.save_animation(frames, "film.gif")
-    write_explorer_notebook("config.json", output)
+    export_page(run, workspace.folder / "explorer.html")
     return run
 
 
@@ -72,8 +72,9 @@ def save_a_film(run, workspace):
     workspace.save_animation(np.ones((3, 8, 8, 3), np.uint8), "film.gif")
 
 
-def save_a_notebook(run, workspace):
-    write_explorer_notebook("other.json", workspace.folder)
+def save_a_page(run, workspace):
+    run.vae.parameters[:] = 1
+    export_page(run, workspace.folder / "explorer.html")
 
 
 SAVES = [
@@ -82,7 +83,7 @@ SAVES = [
     save_metrics,
     save_a_figure,
     save_a_film,
-    save_a_notebook,
+    save_a_page,
 ]
 
 

@@ -65,9 +65,10 @@ def principal_axes(vae: VAE, posteriors: Posteriors) -> Axes:
     -------
     Axes
         A coordinate of 1 is a standard deviation of the codes along its axis, or 1 where they
-        do not vary. The order, and the number in a name, is how much the decoded image changes
-        between −2 and 2 with all other coordinates at 0: the root of the mean squared change of a
-        pixel, in percent. The informative axes have a variance above that of an active unit.
+        do not vary. The order is how much the decoded image changes between −2 and 2 with all other
+        coordinates at 0: the mean squared change of a pixel. The number in a name is the share of
+        an axis in the sum of these changes. The informative axes have a variance above that of an
+        active unit.
 
     References
     ----------
@@ -85,7 +86,8 @@ def principal_axes(vae: VAE, posteriors: Posteriors) -> Axes:
     matrix = matrix * np.sign(matrix[largest, np.arange(len(largest))])
     low = vae.decode(center - 2 * matrix.T)  # (latent, pixels)
     high = vae.decode(center + 2 * matrix.T)
-    change = 100 * np.sqrt(np.mean((high - low) ** 2, axis=1))
+    change = np.mean((high - low) ** 2, axis=1)  # (latent,)
     order = np.lexsort((-change, ~informative))
-    names = [f"p{n} ({percent:.0f}% change)" for n, percent in enumerate(change[order], start=1)]
+    shares = change[order] / max(change.sum(), np.finfo(change.dtype).tiny)
+    names = [f"p{n} ({share:.0%} of change)" for n, share in enumerate(shares, start=1)]
     return Axes(names, center, matrix[:, order], int(np.sum(informative)))

@@ -152,6 +152,8 @@ class NotebookRunner:
                     kernel_name="python3",
                     kernel_manager_class=self._kernel_class(),
                     progress_bar=False,
+                    # The explorer's state is the whole model: 25 MB of float32 for the default one.
+                    store_widget_state=False,
                     on_cell_start=before_cell,
                     on_cell_complete=after_sending,  # nbclient calls it when it has sent the cell
                     on_cell_executed=after_cell,

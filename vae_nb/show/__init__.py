@@ -1,5 +1,6 @@
 """Figures, controls, the latent explorer and the training monitor: everything that readers see.
 
-Read `figures`, then `controls`, then `explorer` and `monitor`, which are built from both. The
-browser's side of the controls is in `frontend/`. Imports from `data`, `core` and `system`.
+Read `figures`, then `controls` and `monitor`. `explorer_state` and `explorer` are one half of the
+explorer; the other half, which decodes and draws, is JavaScript: begin with
+`frontend/explorer.js`. Imports from `data`, `core` and `system`.
 """

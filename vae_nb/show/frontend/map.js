@@ -1,111 +1,310 @@
-// A point over a figure of the plane of the first two sliders. Moving it moves the sliders.
-const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowDown: [0, -1], ArrowUp: [0, 1] };
+// A plane of the latent space: every training picture where its code is, and a point where z is.
+import { coordinatesOf, shortName, twoDigits } from "./latent.js";
 
-async function render({ model, el }) {
-  const id = model.get("sliders").replace("IPY_MODEL_", "");
-  const sliders = await model.widget_manager.get_model(id);
-  const box = document.createElement("div");
-  const background = document.createElement("img");
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowDown: [0, -1], ArrowUp: [0, 1] };
+const STEP = 1 / 16; // of an arrow key, in the units of an axis
+const ZOOM_STEP = 1.6; // of a button
+const MAX_ZOOM = 5000; // two codes may be close to one another
+const MARGIN = 0.07; // of the map's width and height, around the outermost codes
+const DOT = 3; // pixels, the radius of a picture that has no room
+const REACH = 9; // pixels from a dot within which a click means it
+const STILL = 4; // pixels; a press that moves less is a click
+const GRAY = "#8a8a8a"; // seen on light and on dark
+const ORANGE = "#d55e00";
+
+// moveTo: told the two coordinates to move z to. goTo: told the index of a picture to go to.
+// Returns {element, show}.
+export function createMap({ facts, codes, thumbnails, moveTo, goTo }) {
+  const latent = facts.axes[0].names.length;
+  const count = facts.names.length;
+  const element = document.createElement("div");
+  const canvas = document.createElement("canvas");
   const point = document.createElement("div");
-  let drawn = null;
-  let address = null;
-  box.className = "vae-nb-map";
-  background.draggable = false;
+  const labels = ["x", "y"].map((axis) => {
+    const label = document.createElement("span");
+    label.className = `vae-nb-axis vae-nb-axis-${axis}`;
+    return label;
+  });
+  element.className = "vae-nb-map";
+  canvas.setAttribute("aria-hidden", "true"); // the pickers offer the same pictures by name
   point.className = "vae-nb-point";
   point.tabIndex = 0;
-  point.dataset.lmSuppressShortcuts = "true"; // the arrow keys move it and choose no cell
   point.setAttribute("role", "slider");
   point.setAttribute("aria-roledescription", "point on a plane");
-  box.append(background, point);
-  el.append(box);
+  element.append(canvas, ...labels, point);
+
+  let axes = null;
+  let places = []; // [x, y] of each code, in coordinates
+  let extent = null; // {low, size} of both axes
+  let view = { center: [0, 0], zoom: 1 };
+  let drawn = []; // [{index, x, y, size}] on the screen; size 0 for a dot
+  let z = null;
+  let nearest = 0;
+
+  const size = () => [element.clientWidth, element.clientHeight];
+
+  // Pixels per unit of both axes.
+  const scales = () => size().map((length, axis) =>
+    (length * (1 - 2 * MARGIN) * view.zoom) / extent.size[axis]);
+
+  function toScreen([x, y]) {
+    const [width, height] = size();
+    const [sx, sy] = scales();
+    return [width / 2 + (x - view.center[0]) * sx, height / 2 - (y - view.center[1]) * sy];
+  }
+
+  function toPlane([x, y]) {
+    const [width, height] = size();
+    const [sx, sy] = scales();
+    return [view.center[0] + (x - width / 2) / sx, view.center[1] - (y - height / 2) / sy];
+  }
+
+  // z in the plane; a single latent dimension makes a line.
+  const place = () => [...coordinatesOf(z, axes), 0].slice(0, 2);
+
+  function arrange(newAxes) {
+    axes = newAxes;
+    places = Array.from({ length: count }, (_, index) => {
+      const code = Array.from(codes.subarray(index * latent, (index + 1) * latent));
+      return [...coordinatesOf(code, axes), 0].slice(0, 2);
+    });
+    const low = [0, 1].map((axis) => Math.min(...places.map((p) => p[axis])));
+    const high = [0, 1].map((axis) => Math.max(...places.map((p) => p[axis])));
+    extent = { low, size: [0, 1].map((axis) => high[axis] - low[axis] || 2) };
+    labels[0].textContent = `${axes.names[0]} →`;
+    labels[1].textContent = latent > 1 ? `${axes.names[1]} →` : "";
+    showAll();
+  }
+
+  function showAll() {
+    view = { center: extent.low.map((low, axis) => low + extent.size[axis] / 2), zoom: 1 };
+  }
+
+  // Zoom by a factor; what is at a place of the screen stays there.
+  function zoom(factor, at) {
+    const before = toPlane(at);
+    view.zoom = Math.min(MAX_ZOOM, Math.max(1, view.zoom * factor));
+    if (view.zoom === 1) showAll();
+    else shift(toPlane(at), before);
+    draw();
+  }
+
+  // Move the view such that what is at a place of the plane comes to another one.
+  function shift(from, to) {
+    view.center = view.center.map((value, axis) => {
+      const low = extent.low[axis];
+      return Math.min(low + extent.size[axis], Math.max(low, value + to[axis] - from[axis]));
+    });
+  }
+
+  function zoomAtPoint(factor) {
+    const [x, y] = toScreen(place());
+    const [width, height] = size();
+    const isInside = x >= 0 && y >= 0 && x <= width && y <= height;
+    zoom(factor, isInside ? [x, y] : [width / 2, height / 2]);
+  }
+
+  // --- drawing ---
 
   function draw() {
-    if (address) URL.revokeObjectURL(address);
-    drawn = model.get("background");
-    address = URL.createObjectURL(new Blob([drawn], { type: "image/png" }));
-    background.src = address;
-    background.alt = model.get("text");
-  }
-
-  function place() {
-    return [...sliders.get("values"), 0].slice(0, 2); // a single slider makes a line
-  }
-
-  function inside(value, axis) {
-    const [low, high] = model.get("limits")[axis];
-    return Math.min(high, Math.max(low, value));
-  }
-
-  function show() {
-    if (drawn !== model.get("background")) draw();
-    const values = place();
-    const names = sliders.get("names").slice(0, 2);
-    const [low, high] = model.get("limits")[0];
-    const { left, top, width, height } = model.get("frame"); // of the axes, in parts of the figure
-    const [x, y] = values.map((value, axis) => {
-      const [low, high] = model.get("limits")[axis];
-      return (inside(value, axis) - low) / (high - low);
+    const [width, height] = size();
+    if (!axes || !width || !height) return;
+    const density = window.devicePixelRatio || 1;
+    canvas.width = Math.round(width * density);
+    canvas.height = Math.round(height * density);
+    const context = canvas.getContext("2d");
+    context.scale(density, density);
+    drawZeroLines(context, width, height);
+    arrangePictures(width, height);
+    context.fillStyle = GRAY;
+    drawn.filter((picture) => !picture.size).forEach(({ x, y }) => {
+      context.beginPath();
+      context.arc(x, y, DOT, 0, 2 * Math.PI);
+      context.fill();
     });
-    const isOutside = values.some((value, axis) => value !== inside(value, axis));
-    const texts = names.map((name, axis) => `${name} ${values[axis].toFixed(2)}`);
-    if (isOutside) texts.push("further out than the map");
+    drawn.filter((picture) => picture.size).forEach(({ index, x, y, size }) => {
+      thumbnails.draw(context, index, x, y, size);
+      if (index !== nearest) return;
+      context.strokeStyle = ORANGE;
+      context.lineWidth = 3;
+      context.strokeRect(x - size / 2 - 1.5, y - size / 2 - 1.5, size + 3, size + 3);
+    });
+    placePoint();
+  }
+
+  function drawZeroLines(context, width, height) {
+    const [x, y] = toScreen([0, 0]);
+    context.strokeStyle = GRAY;
+    context.globalAlpha = 0.5;
+    context.beginPath();
+    context.moveTo(x, 0);
+    context.lineTo(x, height);
+    context.moveTo(0, y);
+    context.lineTo(width, y);
+    context.stroke();
+    context.globalAlpha = 1;
+  }
+
+  // Decide which pictures have room: the nearest one first, then in their order. The others are
+  // dots. The further one zooms in, the more room there is.
+  function arrangePictures(width, height) {
+    const side = Math.min(64, 0.02 * (width + height) + 14) * Math.min(1.6, view.zoom ** 0.2);
+    const order = [nearest, ...places.keys()].filter((index, k) => k === 0 || index !== nearest);
+    const placed = [];
+    drawn = [];
+    for (const index of order) {
+      const [x, y] = toScreen(places[index]);
+      if (x < -side || y < -side || x > width + side || y > height + side) continue;
+      const isFree = placed.every((other) =>
+        Math.abs(other.x - x) >= side || Math.abs(other.y - y) >= side);
+      const picture = { index, x, y, size: isFree ? side : 0 };
+      if (isFree) placed.push(picture);
+      drawn.push(picture);
+    }
+  }
+
+  function placePoint() {
+    const [width, height] = size();
+    const [x, y] = toScreen(place());
+    const [left, top] = [Math.min(width, Math.max(0, x)), Math.min(height, Math.max(0, y))];
+    const isOutside = left !== x || top !== y;
+    const names = axes.names.slice(0, 2).map(shortName);
+    const texts = names.map((name, axis) => `${name} ${twoDigits(place()[axis])}`);
+    if (isOutside) texts.push("outside of what the map shows");
     point.classList.toggle("vae-nb-outside", isOutside);
-    point.title = isOutside ? "Further out than the map" : "";
-    point.style.left = `${100 * (left + x * width)}%`;
-    point.style.top = `${100 * (top + (1 - y) * height)}%`;
-    point.setAttribute("aria-label", `Point on the map of ${names.join(" and ")}`);
-    point.setAttribute("aria-valuemin", low);
-    point.setAttribute("aria-valuemax", high);
-    point.setAttribute("aria-valuenow", inside(values[0], 0));
-    point.setAttribute("aria-valuetext", texts.join(", ").replaceAll("-", "−"));
+    point.style.left = `${left}px`;
+    point.style.top = `${top}px`;
+    point.setAttribute("aria-label", `Point on the map of ${planeName(axes)}`);
+    point.setAttribute("aria-valuemin", extent.low[0]);
+    point.setAttribute("aria-valuemax", extent.low[0] + extent.size[0]);
+    point.setAttribute("aria-valuenow", place()[0]);
+    point.setAttribute("aria-valuetext", texts.join(", "));
   }
 
-  function move(values) {
-    const all = sliders.get("values");
-    sliders.set("values", [...values.slice(0, all.length), ...all.slice(2)]);
-    sliders.save_changes();
+  // --- pointers: a click on a picture, a drag in the plane, two fingers to zoom ---
+
+  const pointers = new Map(); // those that are down: from their number to [x, y]
+  let press = null; // of the first one: {at, picture, isDrag}
+
+  function positionOf(event) {
+    const box = element.getBoundingClientRect();
+    return [event.clientX - box.left, event.clientY - box.top];
   }
 
-  function follow(event) {
-    const { left, top, width, height } = model.get("frame");
-    const whole = box.getBoundingClientRect();
-    const parts = [
-      ((event.clientX - whole.left) / whole.width - left) / width,
-      1 - ((event.clientY - whole.top) / whole.height - top) / height,
-    ];
-    move(parts.map((part, axis) => {
-      const [low, high] = model.get("limits")[axis];
-      return inside(low + part * (high - low), axis);
-    }));
+  function pictureAt([x, y]) {
+    const isHit = (picture) => {
+      const reach = picture.size ? picture.size / 2 : REACH;
+      return Math.abs(picture.x - x) <= reach && Math.abs(picture.y - y) <= reach;
+    };
+    const hits = drawn.filter(isHit);
+    const closest = (a, b) => Math.hypot(a.x - x, a.y - y) - Math.hypot(b.x - x, b.y - y);
+    return hits.find((hit) => hit.size) ?? hits.sort(closest)[0];
   }
 
-  box.addEventListener("pointerdown", (event) => {
+  element.addEventListener("pointerdown", (event) => {
     if (event.button !== 0) return;
-    box.setPointerCapture(event.pointerId);
-    event.preventDefault(); // no selection of text, no dragging of the figure
+    element.setPointerCapture(event.pointerId);
+    event.preventDefault(); // no selection of text
     point.focus({ preventScroll: true });
-    follow(event);
-  });
-  box.addEventListener("pointermove", (event) => {
-    if (box.hasPointerCapture(event.pointerId)) follow(event);
-  });
-  point.addEventListener("keydown", (event) => {
-    const direction = ARROWS[event.key];
-    if (!direction || event.altKey || event.ctrlKey || event.metaKey) return;
-    event.preventDefault(); // the page must not scroll
-    const step = sliders.get("step") * (event.shiftKey ? 8 : 1);
-    move(place().map((value, axis) =>
-      direction[axis] ? inside(value + step * direction[axis], axis) : value));
+    const at = positionOf(event);
+    pointers.set(event.pointerId, at);
+    const onPoint = event.target === point;
+    press = pointers.size === 1
+      ? { at, picture: onPoint ? null : pictureAt(at), onPoint, isDrag: false }
+      : null;
   });
 
-  model.on("change", show);
-  sliders.on("change:values", show);
-  show();
-  return () => {
-    model.off("change", show);
-    sliders.off("change:values", show);
-    URL.revokeObjectURL(address);
+  element.addEventListener("pointermove", (event) => {
+    const at = positionOf(event);
+    const before = pointers.get(event.pointerId);
+    if (!before) {
+      const picture = pictureAt(at);
+      element.title = picture ? facts.names[picture.index] : "";
+      element.style.cursor = picture ? "pointer" : "crosshair";
+      return;
+    }
+    pointers.set(event.pointerId, at);
+    if (pointers.size === 2) {
+      pinch(event.pointerId, before, at);
+    } else if (press) {
+      press.isDrag ||= Math.hypot(at[0] - press.at[0], at[1] - press.at[1]) > STILL;
+      if (press.isDrag) moveTo(toPlane(at));
+    }
+  });
+
+  // One of two fingers moves: what was under each of them stays there.
+  function pinch(moving, before, at) {
+    const [[, other]] = [...pointers].filter(([number]) => number !== moving);
+    const distance = ([x, y]) => Math.hypot(x - other[0], y - other[1]);
+    zoom(distance(at) / Math.max(1, distance(before)), other);
+  }
+
+  element.addEventListener("pointerup", (event) => {
+    if (press && !press.isDrag && press.picture) goTo(press.picture.index);
+    else if (press && !press.isDrag && !press.onPoint) moveTo(toPlane(positionOf(event)));
+    release(event);
+  });
+  element.addEventListener("pointercancel", release);
+
+  function release(event) {
+    pointers.delete(event.pointerId);
+    press = null;
+  }
+
+  element.addEventListener("wheel", (event) => {
+    // A page that scrolls must still scroll when the pointer happens to be over the map.
+    if (!event.ctrlKey && !element.contains(document.activeElement)) return;
+    event.preventDefault();
+    zoom(Math.exp(-event.deltaY / 400), positionOf(event));
+  }, { passive: false });
+
+  point.addEventListener("keydown", (event) => {
+    if (event.altKey || event.ctrlKey || event.metaKey) return;
+    const direction = ARROWS[event.key];
+    if (direction) {
+      const step = (event.shiftKey ? 8 : 1) * STEP;
+      moveTo(place().map((value, axis) => value + step * direction[axis]));
+    } else if (event.key === "+" || event.key === "-") {
+      zoomAtPoint(event.key === "+" ? ZOOM_STEP : 1 / ZOOM_STEP);
+    } else {
+      return;
+    }
+    event.preventDefault(); // the page must not scroll
+  });
+
+  const resized = new ResizeObserver(draw);
+  resized.observe(element);
+
+  return {
+    element,
+    // Show z in the plane of the first two of some axes.
+    show(newAxes, newZ, newNearest) {
+      const isNew = axes !== newAxes || nearest !== newNearest;
+      z = newZ;
+      nearest = newNearest;
+      if (axes !== newAxes) arrange(newAxes);
+      if (isNew) draw();
+      else placePoint();
+    },
+    zoomIn: () => zoomAtPoint(ZOOM_STEP),
+    zoomOut: () => zoomAtPoint(1 / ZOOM_STEP),
+    showAll() {
+      showAll();
+      draw();
+    },
+    remove: () => resized.disconnect(),
   };
 }
 
-export default { render };
+// "p1 and p2"; a single latent dimension makes a line.
+export const planeName = (axes) => axes.names.slice(0, 2).map(shortName).join(" and ");
+
+// Say what a plane tells, and what it does not.
+export function planeInWords(axes) {
+  const names = axes.names.map(shortName);
+  if (names.length <= 2) return "This map is the whole latent space.";
+  const share = Math.round(100 * axes.plane_share);
+  const others = names.length === 3 ? `${names[2]} stays` : `${names[2]} to ${names.at(-1)} stay`;
+  return `${names[0]} and ${names[1]}: ${share}% of how the codes differ. A drag moves these two; `
+    + `${others}. A click on a picture goes to its code.`;
+}
