@@ -217,6 +217,18 @@ def test_names_lose_their_code_point_and_nothing_else():
     assert names[:4] == ["grinning face", "IMG 1234", "smiling face", "cafe au lait"]
 
 
+def test_drawings_of_one_emoji_are_told_apart_by_their_style():
+    vae, images = make_model()
+    names = ("1f600_smile", "1f601_grin") * (len(images) // 2)
+    styles = tuple(f"style_{number // 2}" for number in range(len(images)))
+    images = vae_nb.ImageSet(images.pixels, names, images.labels, styles=styles)
+    assert facts_of(vae, images)["names"][:3] == [
+        "smile, style_0",
+        "grin, style_0",
+        "smile, style_1",
+    ]
+
+
 def test_names_that_would_be_alike_stay_as_they_are():
     vae, images = make_model(count=3)
     for names in (("2023_summer", "2024_summer", "a"), ("1f600_", "b", "c")):

@@ -7,7 +7,6 @@ plays is computed here, once.
 import io
 import math
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -77,7 +76,7 @@ def explorer_state(vae: VAE, images: ImageSet, dtype: DTypeLike = np.float32) ->
         "image_shape": vae.image_shape,
         "layers": [_described(shape) for shape in layer_shapes(vae.config, vae.image_shape)],
         "number_format": np.dtype(dtype).name,
-        "names": _readable_names(images.names),
+        "names": _readable_names(images),
         "axes": [
             _described_axes("latent dimensions", latent_axes(posteriors), codes),
             _described_axes("principal directions", principal_axes(vae, posteriors), codes),
@@ -182,12 +181,18 @@ def _png_sheet(images: NDArray[np.uint8], tile_height: int, tile_width: int) -> 
     return buffer.getvalue()
 
 
-def _readable_names(names: Sequence[str]) -> list[str]:
-    """Return readable names, or the files' own where readable ones would be alike or empty."""
-    readable = [printable(_readable(name)) for name in names]
-    if "" in readable or len(set(readable)) < len(names):
-        return [printable(name) for name in names]
-    return readable
+def _readable_names(images: ImageSet) -> list[str]:
+    """Return readable names, or the files' own where readable ones would be alike or empty.
+
+    Several drawings of one emoji are told apart by their style.
+    """
+    readable = [_readable(name) for name in images.names]
+    has_empty = "" in readable
+    if len(set(images.styles)) > 1:
+        readable = [f"{name}, {style}" for name, style in zip(readable, images.styles, strict=True)]
+    if has_empty or len(set(readable)) < len(readable):
+        readable = list(images.names)
+    return [printable(name) for name in readable]
 
 
 def _readable(name: str) -> str:
