@@ -299,7 +299,6 @@ TIMES_TEXT = """\
 Training time of the convolutional model over that of the dense one, both on faces, in turn, with
 nothing else running, medians of {count}: **{ratio:.2f}** ({dense:.0f} s and {convolutional:.0f} s
 on {machine}).
-
 """
 STYLES_TEXT = """\
 ## Style arithmetic
