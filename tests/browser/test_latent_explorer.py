@@ -1,5 +1,6 @@
 """The latent explorer in JupyterLab and in an exported page, driven by mouse and keyboard."""
 
+import base64
 import io
 import json
 import re
@@ -34,6 +35,12 @@ config = vae_nb.load_config({config_path!r}, {overrides!r})
 run = vae_nb.load_or_train(config, {output_dir!r})
 explorer = vae_nb.LatentExplorer(run.vae, run.train_set, np.random.default_rng(0))
 explorer"""
+DROP = """(data) => {
+    const transfer = new DataTransfer();
+    const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+    transfer.items.add(new File([bytes], "mine.png", {type: "image/png"}));
+    return transfer;
+}"""
 KERNEL_SIDE = """label, button = ipywidgets.HTML(), ipywidgets.Button(description="From the kernel")
 def tell(_change): label.value = f"<i class='from-kernel'>{json.dumps(explorer.z.tolist())}</i>"
 def move(_button): explorer.z = np.linspace(-1, 1, len(explorer.z))
@@ -465,7 +472,57 @@ def test_the_kernel_reads_and_moves_the_vector(explorer, run):
     explorer.shows(run.decode(moved))
 
 
-@pytest.mark.parametrize("title", ["Sliders", "Blend", "Draw"])
+def png_of(pixels):
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("way", ["chosen", "dropped"])
+def test_a_picture_of_the_readers_own_is_encoded(explorer, run, way):
+    page, pixels = explorer.page, run.trained.train_set.pixels[11]
+    explorer.tab("Your own")
+    if way == "chosen":
+        file = {"name": "mine.png", "mimeType": "image/png", "buffer": png_of(pixels)}
+        page.get_by_label("A picture of your own").set_input_files(file)
+    else:
+        data = base64.b64encode(png_of(pixels)).decode()
+        page.dispatch_event(
+            ".vae-nb-map", "drop", {"dataTransfer": page.evaluate_handle(DROP, data)}
+        )
+    wait_for(lambda: "your picture" in explorer.status.text_content(), "its code")
+    mean, log_variance = run.trained.vae.encode(pixels.reshape(1, -1) / 255)
+    assert np.allclose(explorer.z(), mean[0], atol=0.02 * np.abs(mean).max())
+    explorer.shows(run.decode(explorer.z()))
+    assert np.array_equal(canvas_pixels(page.get_by_role("img", name="Your picture")), pixels)
+    reconstruction = page.get_by_role("img", name="Its reconstruction")
+    assert np.array_equal(canvas_pixels(reconstruction), explorer.pixels())
+    # The ellipse, in a color that nothing else on the map has.
+    page.get_by_role("combobox", name="Plane of the map").focus()
+    shown = canvas_pixels(explorer.map.locator("canvas"))
+    rows, columns = np.nonzero(np.all(shown == (0, 114, 178), axis=2))
+    assert len(rows) > 20
+    box, (x, y) = explorer.map.bounding_box(), explorer.place()
+    center = np.array([columns.min() + columns.max(), rows.min() + rows.max()]) / 2
+    np.testing.assert_allclose(center, (x - box["x"], y - box["y"]), atol=3)
+    matrix = np.linalg.inv(run.principal.matrix)[:2]  # from z to the plane
+    widths = 2 * np.sqrt(matrix**2 @ np.exp(log_variance[0]))
+    ratio = (np.ptp(columns) - 4) / (np.ptp(rows) - 4)
+    plane = run.principal.coordinates(run.codes)[:, :2]
+    per_unit = np.array([box["width"], box["height"]]) / np.ptp(plane, axis=0)
+    assert ratio == pytest.approx(np.divide(*(widths * per_unit)), rel=0.1)
+
+
+def test_what_is_no_picture_is_one_sentence(explorer, run):
+    explorer.tab("Your own")
+    file = {"name": "mine.png", "mimeType": "image/png", "buffer": b"no picture"}
+    explorer.page.get_by_label("A picture of your own").set_input_files(file)
+    sentence = "mine.png is not a picture that this browser can read."
+    wait_for(lambda: explorer.status.text_content() == sentence, "the sentence")
+    explorer.shows(run.decode(run.codes[0]))
+
+
+@pytest.mark.parametrize("title", ["Sliders", "Blend", "Draw", "Your own"])
 def test_no_serious_violation_of_accessibility(explorer, title):
     explorer.tab(title)
     explorer.page.locator(".vae-nb-explorer").evaluate(

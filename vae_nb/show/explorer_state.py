@@ -24,7 +24,10 @@ from vae_nb.system.errors import printable
 
 FRONTEND = Path(__file__).parent / "frontend"
 # In the order in which they need one another.
-MODULES = ("network.js", "latent.js", "thumbnails.js", "picker.js", "map.js", "explorer.js")
+MODULES = (
+    *("network.js", "latent.js", "thumbnails.js", "own_picture.js"),
+    *("picker.js", "map.js", "explorer.js"),
+)
 
 MIN_REACH = 4  # a slider goes at least so many standard deviations each way
 PRIOR_DRAWS = 10_000  # a vector's norm is compared with theirs

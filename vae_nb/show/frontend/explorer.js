@@ -9,6 +9,7 @@ import {
   vectorAt,
 } from "./latent.js";
 import { createMap, planeInWords, planeName } from "./map.js";
+import { readPicture } from "./own_picture.js";
 import { createPicker } from "./picker.js";
 import { loadThumbnails } from "./thumbnails.js";
 
@@ -124,6 +125,7 @@ async function render({ model, el }) {
     first: 0, // the pictures between which the blend goes
     second: facts.names.length - 1,
     weight: 0, // of the second one
+    posterior: null, // of the reader's own picture: {mean, variances}
   };
 
   // --- what moves z ---
@@ -175,8 +177,8 @@ async function render({ model, el }) {
   const rgba = new ImageData(width, height);
   rgba.data.fill(255);
 
-  function drawPicture() {
-    const pixels = network.decode(state.z);
+  // Draw an image, (height * width * channels) in [0, 1], on a canvas of its size.
+  function paint(canvas, pixels) {
     for (let i = 0; i < width * height; i++) {
       for (let k = 0; k < 3; k++) { // gray in all three
         rgba.data[4 * i + k] = 255 * pixels[i * channels + (channels === 3 ? k : 0)];
@@ -277,6 +279,56 @@ async function render({ model, el }) {
       blend();
     },
   });
+  // --- the reader's own picture ---
+
+  const [own, ownReconstruction] = ["Your picture", "Its reconstruction"].map((name) => {
+    const view = create("canvas", "vae-nb-own");
+    view.setAttribute("role", "img");
+    view.setAttribute("aria-label", name);
+    return Object.assign(view, { width, height });
+  });
+  const ownFigures = create(
+    "div", "vae-nb-pair",
+    create("figure", "", own, create("figcaption", "", "Your picture")),
+    create("figure", "", ownReconstruction, create("figcaption", "", "Its reconstruction")));
+  const ownNote = create(
+    "p", "vae-nb-quiet",
+    "The ellipse on the map is its posterior, two standard deviations wide.");
+  const backToOwn = createButton("Go to its code", () => goToOwn());
+  const ownResult = create("div", "", ownFigures, ownNote, backToOwn);
+  ownResult.hidden = true;
+  const file = document.createElement("input");
+  file.type = "file";
+  file.accept = "image/*";
+  file.setAttribute("aria-label", "A picture of your own");
+  file.addEventListener("change", () => take(file.files[0]));
+
+  const goToOwn = () => moveTo([...state.posterior.mean], "At the code of your picture.");
+
+  async function take(chosen) {
+    if (!chosen) return;
+    let pixels = null;
+    try {
+      pixels = await readPicture(chosen, facts.image_shape);
+    } catch {
+      status.textContent = `${chosen.name} is not a picture that this browser can read.`;
+      return;
+    }
+    const { mean, logVariance } = network.encode(pixels);
+    state.posterior = { mean: Array.from(mean), variances: Array.from(logVariance, Math.exp) };
+    paint(own, pixels);
+    paint(ownReconstruction, network.decode(mean));
+    ownResult.hidden = false;
+    goToOwn();
+  }
+
+  el.addEventListener("dragover", (event) => event.preventDefault()); // it may be dropped here
+  el.addEventListener("drop", (event) => {
+    event.preventDefault();
+    event.stopPropagation();
+    take(event.dataTransfer.files[0]);
+  });
+
   const code = document.createElement("input");
   code.readOnly = true;
   code.setAttribute("aria-label", "The latent vector as code");
@@ -294,6 +346,10 @@ async function render({ model, el }) {
         draw(fittedDraw(normal(latent), facts.fitted))),
       create("p", "vae-nb-quiet", "One Gaussian, fitted to the codes that the encoder really uses."),
       create("label", "vae-nb-code", "z, to copy", code)),
+    "Your own": create(
+      "div", "", file,
+      create("p", "vae-nb-quiet", "Or drop a picture anywhere here. It does not leave this page."),
+      ownResult),
   };
   const controls = create(
     "div", "vae-nb-controls", createTabs(tabs), ...Object.values(tabs),
@@ -317,7 +373,7 @@ async function render({ model, el }) {
     const { z, axes } = state;
     const nearest = nearestCode(z, codes);
     const name = facts.names[nearest.index];
-    drawPicture();
+    paint(canvas, network.decode(z));
     const changes = changeInWords(z, codeOf(state.first), facts.names[state.first], axes);
     canvas.setAttribute(
       "aria-label", `Decoded picture; the nearest training picture is ${name}. ${changes}`);
@@ -329,7 +385,7 @@ async function render({ model, el }) {
     blendSlider.show(state.weight);
     first.show(state.first);
     second.show(state.second);
-    map.show(state.plane, z, nearest.index);
+    map.show(state.plane, z, nearest.index, state.posterior);
     mapNote.textContent = planeInWords(state.plane);
     code.value = `z = np.array([${z.map((value) => Number(value.toFixed(4))).join(", ")}])`;
   }

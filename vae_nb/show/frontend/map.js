@@ -11,6 +11,7 @@ const REACH = 9; // pixels from a dot within which a click means it
 const STILL = 4; // pixels; a press that moves less is a click
 const GRAY = "#8a8a8a"; // seen on light and on dark
 const ORANGE = "#d55e00";
+const BLUE = "#0072b2";
 
 // moveTo: told the two coordinates to move z to. goTo: told the index of a picture to go to.
 // Returns {element, show}.
@@ -40,6 +41,7 @@ export function createMap({ facts, codes, thumbnails, moveTo, goTo }) {
   let drawn = []; // [{index, x, y, size}] on the screen; size 0 for a dot
   let z = null;
   let nearest = 0;
+  let posterior = null; // {mean, variances}
 
   const size = () => [element.clientWidth, element.clientHeight];
 
@@ -129,6 +131,7 @@ export function createMap({ facts, codes, thumbnails, moveTo, goTo }) {
       context.lineWidth = 3;
       context.strokeRect(x - size / 2 - 1.5, y - size / 2 - 1.5, size + 3, size + 3);
     });
+    if (posterior) drawPosterior(context);
     placePoint();
   }
 
@@ -143,6 +146,24 @@ export function createMap({ facts, codes, thumbnails, moveTo, goTo }) {
     context.lineTo(width, y);
     context.stroke();
     context.globalAlpha = 1;
+  }
+
+  // Two standard deviations of the posterior around its mean, seen in the plane: an ellipse.
+  function drawPosterior(context) {
+    const [sx, sy] = scales();
+    const [right, up] = [axes.inverse[0], axes.inverse[1] ?? []];
+    const sum = (one, other) => posterior.variances.reduce((total, variance, k) =>
+      total + variance * (one[k] ?? 0) * (other[k] ?? 0), 0);
+    // The covariance on the screen, where y points down: [[a, b], [b, c]], and its eigenvalues.
+    const [a, b, c] = [sum(right, right) * sx * sx, -sum(right, up) * sx * sy, sum(up, up) * sy * sy];
+    const half = Math.hypot((a - c) / 2, b);
+    const radii = [half, -half].map((part) => 2 * Math.sqrt(Math.max(0, (a + c) / 2 + part)));
+    const [x, y] = toScreen([...coordinatesOf(posterior.mean, axes), 0].slice(0, 2));
+    context.strokeStyle = BLUE;
+    context.lineWidth = 4;
+    context.beginPath();
+    context.ellipse(x, y, ...radii, Math.atan2(2 * b, a - c) / 2, 0, 2 * Math.PI);
+    context.stroke();
   }
 
   // Decide which pictures have room: the nearest one first, then in their order. The others are
@@ -277,9 +298,10 @@ export function createMap({ facts, codes, thumbnails, moveTo, goTo }) {
 
   return {
     element,
-    // Show z in the plane of the first two of some axes.
-    show(newAxes, newZ, newNearest) {
-      const isNew = axes !== newAxes || nearest !== newNearest;
+    // Show z in the plane of the first two of some axes, and a posterior if there is one.
+    show(newAxes, newZ, newNearest, newPosterior) {
+      const isNew = axes !== newAxes || nearest !== newNearest || posterior !== newPosterior;
+      posterior = newPosterior;
       z = newZ;
       nearest = newNearest;
       if (axes !== newAxes) arrange(newAxes);
