@@ -29,12 +29,7 @@ gradient's norm, the whole training has the default one.
 ## One training step of the seed architecture
 
 {step}
-## One training step of the convolutional model
-
-`configs/convolutional.json`. The peers compute it with their own convolutions, channels last.
-
-{convolutional}
-## The dense step on other machines
+## The same on other machines
 
 {elsewhere}
 ## Time to quality: a whole training
@@ -76,11 +71,6 @@ def as_markdown(results):
 
     return TEXT.format(
         step=printed_by(training_step.print_table, results["machine"], results["rows"]),
-        convolutional=printed_by(
-            training_step.print_table,
-            results["convolutional"]["machine"],
-            results["convolutional"]["rows"],
-        ),
         elsewhere="\n".join(
             printed_by(training_step.print_table, other["machine"], other["rows"])
             for other in results["elsewhere"]
@@ -96,7 +86,6 @@ def main():
     """Measure everything, and write the results."""
     earlier = json.loads((FOLDER / "results.json").read_text(encoding="utf-8"))
     results = training_step.run(BATCHES)
-    results["convolutional"] = training_step.run(BATCHES, "convolutional")
     # Put there by hand: the output of `python -m benchmarks.training_step --json` on a machine.
     results["elsewhere"] = earlier["elsewhere"]
     results["phases"] = {batch: roofline.measure_phases(batch) for batch in BATCHES}
