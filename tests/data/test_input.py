@@ -1,11 +1,15 @@
 """The images that come with the project. Users may add their own beside them."""
 
 import re
+import sys
 
 import pytest
 from PIL import Image
 
 from vae_nb.system.paths import PROJECT_ROOT
+
+sys.path.insert(0, str(PROJECT_ROOT / "tools"))
+from render_emojis import find_icon, known_names
 
 INPUT = PROJECT_ROOT / "input"
 NAME = re.compile(r"[0-9a-f]{4,6}_[a-z0-9_]+\.png")
@@ -92,3 +96,33 @@ def test_every_style_has_its_license_beside_it():
         assert license.startswith("The pictures in this folder are drawn from ")
         assert words in license
         assert f"`{style}/`" in readme
+
+
+def test_an_icon_of_another_emoji_is_not_taken():
+    icons = {
+        "icons": {"cricket-game": {}, "arrow": {}, "cat": {}},
+        "aliases": {
+            "cricket": {"parent": "cricket-game"},
+            "arrow-left": {"parent": "arrow", "hFlip": True},
+            "kitten": {"parent": "cat"},
+        },
+    }
+    taken = {"cricket", "cricket-game", "arrow-left", "kitten-face"}
+    assert find_icon(icons, ["cricket-game"], taken) == ("cricket-game", False)
+    assert find_icon(icons, ["cricket"], taken) is None  # the insect is not the game
+    assert find_icon(icons, ["arrow-left"], taken) == ("arrow", True)
+    assert find_icon(icons, ["kitten-face", "kitten"], taken) == ("cat", False)
+    assert find_icon(icons, ["dog"], taken) is None
+
+
+def test_a_name_that_could_mean_two_emojis_is_not_used(tmp_path):
+    paths = [
+        tmp_path / "1f431_cat_face.png",
+        tmp_path / "1f408_cat.png",
+        tmp_path / "1f600_grin.png",
+    ]
+    packages = [{"chars.json": '{"1f600": "grinning"}'}]
+    names = known_names(paths, packages)
+    assert names["1f431_cat_face"] == ["cat-face", "cat-face-face"]  # "cat" is the other one
+    assert names["1f408_cat"] == ["cat"]
+    assert names["1f600_grin"] == ["grin", "grinning", "grin-face"]
