@@ -228,8 +228,8 @@ An emoji has the same file name and label (sub-folder) in every style, and in `.
 lacks what its authors have not drawn. To train on several styles, list their folders in
 `data.input_dir`, as `configs/styles.json` does.
 
-- **License:** each folder has its own: `LICENSE.txt` in it. Whoever passes on the drawings of
-  `openmoji/`, or pictures made from them, must do so under the same license (share-alike).
+- **License:** each folder has its own: `LICENSE.txt` in it. If you pass on the drawings of
+  `openmoji/`, or pictures made from them, do so under the same license (share-alike).
 - **How they are drawn:** `python tools/render_emojis.py styles` downloads Iconify's packages of SVG
   drawings from the npm registry, and draws each with resvg on a square of {size}×{size} pixels with
   transparency. Nothing else was changed.

@@ -61,7 +61,7 @@ def export_page(run: TrainedRun, path: str | Path) -> Path:
         styles=_frontend("explorer.css").template,
         about=about,
         attribution=html.escape(attribution(run.config.data.input_dir)),
-        # Names come from files of anybody: no "<" may end the script that they are in.
+        # Names come from strangers' files: no "<" may end the script that they are in.
         state=json.dumps(values).replace("<", r"\u003c"),
         module=explorer_module() + _frontend("page.js").template,
     )

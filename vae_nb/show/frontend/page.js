@@ -8,7 +8,7 @@ function createModel() {
   return {
     get: (name) => values[name],
     set: (name, value) => { values[name] = value; },
-    save_changes() {}, // nobody listens
+    save_changes() {}, // there is no kernel to tell
     send() {},
     on() {},
     off() {},
