@@ -46,6 +46,7 @@ _PUBLIC = {
     "vae_nb.data.image_files": ["load_images"],
     "vae_nb.data.image_set": ["ImageSet"],
     "vae_nb.run.model_files": ["load_model", "save_model"],
+    "vae_nb.run.program": ["load_program", "save_program"],
     "vae_nb.run.series": ["run_series"],
     "vae_nb.run.trained_run": ["TrainedRun", "config_for", "load_or_train", "train_and_save"],
     "vae_nb.run.workspace": ["Workspace"],

@@ -9,6 +9,8 @@ Names and labels are plain text, not formulas.
 - `images`: a set of images, reconstructions, grids, tables and the frames of a film.
 - `latent`: the latent space, the KL per dimension, traversals and the sliders.
 - `plane`: a latent space of two dimensions, and a walk through it.
+- `clouds`: posteriors as clouds, and how they are drawn from noise.
+- `flow`: how the gradient flows back through a VAE.
 - `network`: the layers, and the check of their gradients.
 - `patches`: a convolution as a product.
 - `curves`: the losses of a training.
@@ -18,7 +20,9 @@ All of them build on `paper` (colors, charts, axes and text in pixels); those th
 build on `tiles`.
 """
 
+from vae_nb.show.figures.clouds import posterior_clouds, reparameterization
 from vae_nb.show.figures.curves import loss_curves
+from vae_nb.show.figures.flow import gradient_flow
 from vae_nb.show.figures.images import (
     dataset,
     film,
@@ -69,6 +73,7 @@ __all__ = [
     "dataset",
     "film",
     "gradient_check",
+    "gradient_flow",
     "image_grid",
     "image_table",
     "image_tables",
@@ -80,7 +85,9 @@ __all__ = [
     "latent_traversal",
     "loss_curves",
     "plane_film",
+    "posterior_clouds",
     "reconstructions",
+    "reparameterization",
     "shared_matrix",
     "sliders",
     "sweep_curves",
