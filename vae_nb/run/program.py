@@ -12,11 +12,19 @@ from vae_nb.system.errors import FilesError
 from vae_nb.system.files import atomic_path
 
 SNAPSHOTS = NOTEBOOKS_FOLDER / "program"
-START = '"""The program of the notebooks, as far as it is written after notebook {step}."""\n\nimport numpy as np\n'
+START = '''\
+"""The program of notebooks 02 to 04, as it is after notebook {step}."""
+
+import numpy as np
+'''
 
 
 def save_program(
-    step: str, cells: Sequence[str], names: Iterable[str], output_dir: str | Path = "output"
+    step: str,
+    cells: Iterable[str],
+    names: Sequence[str],
+    output_dir: str | Path = "output",
+    builds_on: str | None = None,
 ) -> Path:
     """Write functions and classes of a notebook to a file, for the next notebook.
 
@@ -24,10 +32,13 @@ def save_program(
     ----------
     step : str
         The notebook's number, for example "02".
-    cells : sequence of str
+    cells : iterable of str
         The source of the cells in the order in which they ran: what IPython calls `In`.
-    names : iterable of str
+    names : sequence of str
         What to write, in this order. If a name is defined twice, the last definition counts.
+    builds_on : str or None
+        The number of the notebook whose program comes first; `names` are added to it, or take the
+        place of what has the same name there.
 
     Returns
     -------
@@ -39,6 +50,9 @@ def save_program(
     FilesError
         If a name is defined in no cell, or the file cannot be written.
     """
+    earlier = {}
+    if builds_on is not None:
+        earlier = _definitions([_existing_path(builds_on, output_dir).read_text(encoding="utf-8")])
     definitions = _definitions(cells)
     missing = [name for name in names if name not in definitions]
     if missing:
@@ -47,7 +61,8 @@ def save_program(
             "Run the notebook from its first cell."
         )
     path = _program_path(step, output_dir)
-    text = "\n\n".join([START.format(step=step), *(definitions[name] + "\n" for name in names)])
+    pieces = earlier | {name: definitions[name] for name in names}
+    text = "\n\n".join([START.format(step=step), *(piece + "\n" for piece in pieces.values())])
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return path
@@ -71,11 +86,10 @@ def load_program(step: str, output_dir: str | Path = "output") -> ModuleType:
     FilesError
         If the file does not run.
     """
-    path = _program_path(step, output_dir)
-    if not path.exists():
-        path = SNAPSHOTS / path.name
+    path = _existing_path(step, output_dir)
     specification = importlib.util.spec_from_file_location(path.stem, path)
-    assert specification is not None and specification.loader is not None
+    assert specification is not None
+    assert specification.loader is not None
     module = importlib.util.module_from_spec(specification)
     try:
         specification.loader.exec_module(module)
@@ -89,6 +103,11 @@ def load_program(step: str, output_dir: str | Path = "output") -> ModuleType:
 
 def _program_path(step: str, output_dir: str | Path) -> Path:
     return Workspace(output_dir).folder / "program" / f"after_{step}.py"
+
+
+def _existing_path(step: str, output_dir: str | Path) -> Path:
+    path = _program_path(step, output_dir)
+    return path if path.exists() else SNAPSHOTS / path.name
 
 
 def _definitions(cells: Iterable[str]) -> dict[str, str]:

@@ -50,7 +50,8 @@ def reparameterization(
     noise, mean, sigma = (np.asarray(array, float) for array in (noise, mean, sigma))
     thumbnails = make_tiles(images, THUMBNAIL)
     left_of_samples = AXIS + PANEL + 60 + AXIS
-    figure, paper = make_figure(left_of_samples + PANEL + 24 + THUMBNAIL + MARGIN, TOP + PANEL + BOTTOM)
+    width = left_of_samples + PANEL + 24 + THUMBNAIL + MARGIN
+    figure, paper = make_figure(width, TOP + PANEL + BOTTOM)
     before = add_axes(figure, AXIS, TOP, PANEL, PANEL)
     after = add_axes(figure, left_of_samples, TOP, PANEL, PANEL)
     before.scatter(*noise.T, s=24, color=GRAY)
@@ -102,8 +103,8 @@ def posterior_clouds(
     pitch = AXIS + PANEL + MARGIN
     figure, _ = make_figure(len(panels) * pitch, TOP + PANEL + BOTTOM)
     thumbnails = _without_ground(make_tiles(images, SMALL))
-    for number, (title, (mean, sigma)) in enumerate(panels.items()):
-        mean, sigma = np.asarray(mean, float), np.asarray(sigma, float)
+    for number, (title, posterior) in enumerate(panels.items()):
+        mean, sigma = (np.asarray(array, float) for array in posterior)
         left = AXIS + number * pitch
         axes = add_axes(figure, left, TOP, PANEL, PANEL)
         reach = 1.15 * max(2.5, float(np.max(np.abs(mean) + sigma)))
