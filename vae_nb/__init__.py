@@ -51,6 +51,7 @@ _PUBLIC = {
     "vae_nb.run.trained_run": ["TrainedRun", "config_for", "load_or_train", "train_and_save"],
     "vae_nb.run.workspace": ["Workspace"],
     "vae_nb.show.explorer": ["LatentExplorer"],
+    "vae_nb.show.film": ["TrainingFilm"],
     "vae_nb.show.monitor": ["TrainingMonitor"],
     "vae_nb.sweeps.engine": ["dask_executor", "local_executor", "run_sweep"],
     "vae_nb.sweeps.plan": ["plan_sweep"],
