@@ -15,7 +15,7 @@ from decimal import Decimal
 from nbval.plugin import IPyNbCell
 
 TOLERANCE = 0.01
-FLOOR = Decimal("1e-6")  # what is smaller is rounding
+FLOOR = Decimal("1e-5")  # what is smaller is rounding
 
 NUMBER = re.compile(r"(?<!\w)[-+−]?\d+(?:,\d{3})*(?:\.\d*)?(?:e[-+]?\d+)?(?!\w)", re.IGNORECASE)
 
