@@ -18,6 +18,7 @@ from vae_nb.run.notebook_text import without_outputs
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / "dist" / "emoji-vae-class.zip"
 WITHOUT = ":(exclude)notebooks/solutions"
+UNIX = 3  # how a zip file says whose file modes these are
 
 
 def pack(target=TARGET):
@@ -33,6 +34,8 @@ def pack(target=TARGET):
             content = archive.read(entry)
             if entry.filename.endswith(".ipynb"):
                 content = without_outputs(content.decode("utf-8")).encode("utf-8")
+            if not entry.external_attr:  # Python would make the file private
+                entry.create_system, entry.external_attr = UNIX, 0o100644 << 16
             packed.writestr(entry, content)
     return target
 
