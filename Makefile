@@ -1,7 +1,7 @@
-# make run        environment, training, ten executed notebooks, pictures
+# make run        environment, training, the core notebooks executed, pictures
 # make lab        your own copy of the notebooks, in JupyterLab
 # make app        the latent explorer as a page, in a browser, for a projector
-# make class      the project without the exercises' solutions: dist/emoji-vae-class.zip
+# make class      the project without solutions and outputs: dist/emoji-vae-class.zip
 # make check      style, types, the order of the rooms, unit tests: less than a minute
 # make test       all of that, and the notebooks, the commands and the browser
 # make test-long  what takes longer: 2000 examples for each property, 500 kills, every

@@ -201,14 +201,13 @@ def project_copy(made_once):
 
 
 def copy_project(to):
-    """Copy what the notebooks need, with the shipped default configuration, but fewer epochs."""
+    """Copy what the notebooks need, with the shipped default configuration."""
     for folder in ("vae_nb", "notebooks", "configs", "input", "docs"):
         for file in shipped_files(folder):
             (to / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / file, to / file)
     # A user may have edited config.json, so the copy gets the default.
-    values = {"data.input_dir": "input/emojis", "training.epochs": 120}
-    shipped = load_config("configs/all_emojis.json", values)
+    shipped = load_config("configs/all_emojis.json", {"data.input_dir": "input/emojis"})
     (to / "config.json").write_text(json.dumps(shipped.to_dict()), encoding="utf-8")
 
 

@@ -5,8 +5,22 @@ import ast
 import nbformat
 from conftest import ROOT
 
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
-SOLUTIONS = sorted((ROOT / "notebooks" / "solutions").glob("[0-9][0-9]_*.ipynb"))
+FOLDER = ROOT / "notebooks"
+CORE = sorted(FOLDER.glob("[0-9][0-9]_*.ipynb"))
+LABS = sorted(FOLDER.glob("lab/[0-9][0-9]_*.ipynb"))
+MORE = sorted(FOLDER.glob("more/*.ipynb"))
+SOLUTIONS = sorted(FOLDER.glob("solutions/[0-9][0-9]_*.ipynb"))
+ALL = [*CORE, *LABS, *MORE, *SOLUTIONS]
+
+
+def name_of(path):
+    """Return a notebook's name in the names of tests, for example "lab-04_train"."""
+    return path.stem if path in CORE else f"{path.parent.name}-{path.stem}"
+
+
+def title_of(path):
+    """Return a notebook's heading, for example "04 · Train"."""
+    return read(path).cells[0].source.splitlines()[0].removeprefix("# ")
 
 
 def read(path):
@@ -19,7 +33,7 @@ def tagged(path, tag):
     return [cell for cell in read(path).cells if tag in cell.metadata.get("tags", [])]
 
 
-def functions_of(number, paths=NOTEBOOKS, **names):
+def functions_of(number, paths=CORE, **names):
     """Return the functions and classes that a notebook defines, without running its cells.
 
     Parameters
@@ -27,7 +41,7 @@ def functions_of(number, paths=NOTEBOOKS, **names):
     number : str
         The notebook's number, for example "03".
     paths : list of Path
-        `NOTEBOOKS` or `SOLUTIONS`.
+        `CORE`, `LABS` or `SOLUTIONS`.
     **names
         Values for other names that the functions use.
 

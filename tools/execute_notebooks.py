@@ -1,7 +1,8 @@
 """Execute the notebooks in place and normalize them for a commit.
 
-    python tools/execute_notebooks.py            the whole series in order, then the solutions
-    python tools/execute_notebooks.py 04 07      some of them
+    python tools/execute_notebooks.py            all: the core in order, lab, more, solutions
+    python tools/execute_notebooks.py 04 07      those whose names begin so, in each folder
+    python tools/execute_notebooks.py lab/04 more/
 
 A normalized notebook has no timing, no widget state, no language version, and images of 256 colors.
 Cells with `"keep_output": false` in their metadata have no output. Executing twice gives the same
@@ -20,6 +21,7 @@ from nbstripout import strip_output
 from PIL import Image
 
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
+PATTERNS = ("*.ipynb", "lab/*.ipynb", "more/*.ipynb", "solutions/*.ipynb")
 
 
 def normalize(notebook):
@@ -90,17 +92,18 @@ def execute(path):
     path.write_text(normalize(notebook), encoding="utf-8")
 
 
-def main(numbers):
-    """Execute the notebooks whose names start with one of the numbers, or all.
+def main(beginnings):
+    """Execute the notebooks whose names begin so, or all.
 
     Parameters
     ----------
-    numbers : list of str
-        For example ["04", "07"]. An empty list means all notebooks.
+    beginnings : list of str
+        For example ["04", "lab/07"]. An empty list means all notebooks.
     """
-    for path in [*sorted(FOLDER.glob("*.ipynb")), *sorted(FOLDER.glob("solutions/*.ipynb"))]:
-        if not numbers or path.name.startswith(tuple(numbers)):
-            print(path.relative_to(FOLDER), flush=True)
+    for path in [path for pattern in PATTERNS for path in sorted(FOLDER.glob(pattern))]:
+        name = path.relative_to(FOLDER).as_posix()
+        if not beginnings or any(text.startswith(tuple(beginnings)) for text in (name, path.name)):
+            print(name, flush=True)
             execute(path)
 
 

@@ -1,24 +1,42 @@
-"""Pack a class set: the whole project without the exercises' solutions.
+"""Pack a class set: the whole project without solutions, and with notebooks that were never run.
 
     python tools/pack_class.py        writes dist/emoji-vae-class.zip
 
-The archive contains only what is committed to git, so a teacher's own trials stay private.
+The archive contains only what is committed to git, so a teacher's own trials stay private. The
+notebooks have no outputs, because an output is the answer to the question above it.
 """
 
+import io
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from vae_nb.run.notebook_text import without_outputs
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / "dist" / "emoji-vae-class.zip"
 WITHOUT = ":(exclude)notebooks/solutions"
+UNIX = 3  # how a zip file says whose file modes these are
 
 
 def pack(target=TARGET):
     """Write the archive, and return its path."""
+    command = ["git", "archive", "--format=zip", "--prefix=emoji-vae/", "HEAD", ".", WITHOUT]
+    committed = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout
     target.parent.mkdir(parents=True, exist_ok=True)
-    command = ["git", "archive", "--format=zip", "--prefix=emoji-vae/", f"--output={target}"]
-    subprocess.run([*command, "HEAD", ".", WITHOUT], cwd=ROOT, check=True)
+    with (
+        zipfile.ZipFile(io.BytesIO(committed)) as archive,
+        zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as packed,
+    ):
+        for entry in archive.infolist():
+            content = archive.read(entry)
+            if entry.filename.endswith(".ipynb"):
+                content = without_outputs(content.decode("utf-8")).encode("utf-8")
+            if not entry.external_attr:  # Python would make the file private
+                entry.create_system, entry.external_attr = UNIX, 0o100644 << 16
+            packed.writestr(entry, content)
     return target
 
 

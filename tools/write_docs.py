@@ -2,14 +2,16 @@
 
     python tools/write_docs.py
 
-Run it after a change to a key of the configuration, and after new measurements. It writes
+Run it after a change to a key of the configuration or to a notebook, and after new measurements. It
+writes
 
 - vae_nb/config.schema.json and vae_nb/sweep.schema.json, for editors;
 - the tables of docs/configuration.md, which come from the same classes;
 - the pages of the measurements: docs/variants.md, docs/run_times.md, docs/scale.md,
   docs/experiments.md,
   docs/sweeps/*/README.md, benchmarks/results.md;
-- what stands in the READMEs between `<!-- begin: NAME -->` and `<!-- end: NAME -->`.
+- what stands in docs/notebooks.md and in the READMEs between `<!-- begin: NAME -->` and
+  `<!-- end: NAME -->`.
 """
 
 import json
@@ -21,6 +23,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import count_notebooks
 import keep_sweep
 import measure_experiments
 import measure_run
@@ -36,6 +39,7 @@ from vae_nb.sweeps.results import DOCUMENTED
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "configuration.md"
+NOTEBOOKS_PAGE = ROOT / "docs" / "notebooks.md"
 KINDS = {"config": Config, "sweep": SweepDefinition}
 READMES = (ROOT / "README.md", ROOT / "README.es.md")
 
@@ -51,7 +55,8 @@ def contents() -> dict[Path, str]:
         blocks[f"keys of a {name}"] = _keys_table(schema)
     files |= _pages()
     blocks |= _figures(files)
-    for path in (PAGE, *READMES):
+    blocks["notebooks"] = f"\n{count_notebooks.as_markdown()}"
+    for path in (PAGE, NOTEBOOKS_PAGE, *READMES):
         files[path] = _with_blocks(path.read_text(encoding="utf-8"), blocks)
     return files
 

@@ -392,9 +392,9 @@ def check_config(file: Path) -> None:
 def lab(jupyter_options: tuple[str, ...]) -> None:
     """Open a working copy of the notebooks in JupyterLab.
 
-    The copy is the folder my_notebooks, which git ignores. When the series has a new version of a
-    notebook, it replaces your copy, unless you have changed a cell in it. JUPYTER_OPTIONS, after a
-    --, are passed to JupyterLab.
+    The copy is the folder my_notebooks, which git ignores. Its notebooks have no outputs until you
+    run them. When the series has a new version of a notebook, it replaces your copy, unless you
+    have changed a cell in it. JUPYTER_OPTIONS, after a --, are passed to JupyterLab.
     """
     with _one_sentence():
         notebooks, kept = refresh_working_copy()

@@ -1,15 +1,15 @@
 """All that the notebooks' text refers to exists: files, notebooks, sections, exercises, images."""
 
 import re
-from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
 from conftest import ROOT
-from notebook_code import NOTEBOOKS, SOLUTIONS, read
+from notebook_code import ALL, CORE, LABS, MORE, name_of, read, title_of
 from test_notebooks import IMAGES
 
-NUMBERS = {path.name[:2]: path for path in NOTEBOOKS}
+NUMBERS = {path.name[:2]: path for path in CORE}
+LAB_NUMBERS = {path.name[:2]: path for path in LABS}
 
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^## (\d+) · ", re.M)
@@ -29,9 +29,7 @@ SECTION = re.compile(rf"\b[Ss]ections? ({COUNT})")
 SOURCES = re.compile(r"^(\*\*)?Sources?\b", re.M)
 CITED = re.compile(r"\(?(19|20)\d\d\)?[^\n]*$")
 
-every_notebook = pytest.mark.parametrize(
-    "path", [*NOTEBOOKS, *SOLUTIONS], ids=lambda path: f"{path.parent.name}-{path.stem}"
-)
+every_notebook = pytest.mark.parametrize("path", ALL, ids=name_of)
 
 
 def texts(path):
@@ -83,15 +81,16 @@ def test_notebooks_mentioned_exist(path):
                 assert number in NUMBERS, f"notebook {number}"
         for number, name in re.findall(r"\b(\d\d)_(\w+)\.ipynb", text):
             assert NUMBERS[number].name == f"{number}_{name}.ipynb"
-        for number, title in re.findall(r"(?:\[|\*\*)(\d\d) · ([^\]*:]+?)(?:\]|\*\*)", text):
-            heading = read(NUMBERS[number]).cells[0].source.splitlines()[0]
-            assert heading == f"# {number} · {title}"
+        titles = r"(?:\[|\*\*)(Lab )?(\d\d) · ([^\]*:]+?)(?:\]|\*\*)"
+        for lab, number, title in re.findall(titles, text):
+            there = LAB_NUMBERS if lab else NUMBERS
+            assert title_of(there[number]) == f"{lab}{number} · {title}"
 
 
 @every_notebook
 def test_sections_mentioned_exist(path):
-    """A solution refers to the sections of its notebook."""
-    own = sections(NUMBERS[path.name[:2]])
+    """A lab and a solution refer to the sections of their notebook."""
+    own = sections(path if path in MORE else NUMBERS[path.name[:2]])
     for text in texts(path):
         rest = text
         for found in ELSEWHERE.finditer(text):
@@ -116,7 +115,7 @@ def test_exercises_mentioned_exist(path):
     for text in texts(path):
         for mention in EXERCISE.findall(text):
             for number in numbers(mention, r"\d\d\.\d"):
-                all_texts = "\n".join(texts(NUMBERS[number[:2]]))
+                all_texts = "\n".join(texts(LAB_NUMBERS[number[:2]]))
                 assert f"### Exercise {number} · " in all_texts, number
 
 
@@ -148,8 +147,13 @@ def test_a_paper_s_section_is_told_from_the_notebook_s(text, cited):
 
 def test_the_series_has_every_kind_of_reference():
     """Each pattern finds something."""
-    everything = "\n".join(text for path in NOTEBOOKS for text in texts(path))
-    for pattern in (LINK, NOTEBOOK, FILE_NAME, SECTION):
+    everything = "\n".join(text for path in ALL for text in texts(path))
+    for pattern in (LINK, NOTEBOOK, FILE_NAME, SECTION, EXERCISE):
         assert pattern.search(everything), pattern.pattern
-    assert Path(ROOT / "notebooks").is_dir()
-    assert all(sections(path) for path in NOTEBOOKS)
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.es.md"])
+def test_the_readmes_list_the_core(readme):
+    text = (ROOT / readme).read_text(encoding="utf-8")
+    for path in CORE:
+        assert f"(notebooks/{path.name})" in text

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from checks import random_problem
-from notebook_code import NOTEBOOKS, SOLUTIONS, functions_of, read, tagged
+from notebook_code import CORE, SOLUTIONS, functions_of, read, tagged
 from PIL import Image
 
 import vae_nb
@@ -89,7 +89,7 @@ SIX_ACTIVATIONS = ["linear", "relu", "tanh", "sigmoid", "softplus", "cosh"]
 
 def activations_of_02():
     """Return the table `activations` that notebook 02 assigns."""
-    (path,) = [path for path in NOTEBOOKS if path.name.startswith("02")]
+    (path,) = [path for path in CORE if path.name.startswith("02")]
     (table,) = [
         node.value
         for cell in read(path).cells

@@ -41,7 +41,7 @@ def run(tmp_path, **arguments):
 
 def test_notebooks_run_in_order_with_their_parameters(notebooks, tmp_path):
     log = tmp_path / "log"
-    for name in ("02_second", "01_first"):
+    for name in ("02_second", "00_zero", "01_first"):
         code = f"open({str(log)!r}, 'a').write(f'{name} {{overrides}} {{output_dir}}\\n')"
         notebooks(name, code)
     seen = []
@@ -50,11 +50,11 @@ def test_notebooks_run_in_order_with_their_parameters(notebooks, tmp_path):
         overrides={"training.epochs": 3},
         on_notebook=lambda name, seconds: seen.append(name),
     )
-    assert seen == ["01_first", "02_second"]
-    assert [path.name for path in executed] == ["01_first.ipynb", "02_second.ipynb"]
+    assert seen == ["00_zero", "01_first", "02_second"]
+    assert [path.stem for path in executed] == seen
     assert all(path.parent == tmp_path / "output" / "notebooks" for path in executed)
     expected = f"{{'training.epochs': 3}} {tmp_path / 'output'}"
-    assert log.read_text().splitlines() == [f"01_first {expected}", f"02_second {expected}"]
+    assert log.read_text().splitlines() == [f"{name} {expected}" for name in seen]
 
 
 def test_notebooks_are_told_not_to_show_a_training(notebooks, tmp_path, caplog):
@@ -149,10 +149,13 @@ def test_a_cell_that_exits_is_a_failure(notebooks, tmp_path):
 
 @pytest.mark.parametrize(
     ("only", "numbers"),
-    [(None, "123"), ("2", "2"), ("01-02", "12"), ("3,1", "13"), ("1, 2 - 3", "123")],
+    [
+        *[(None, "0123"), ("2", "2"), ("01-02", "12"), ("3,1", "13"), ("1, 2 - 3", "123")],
+        *[("0", "0"), ("00", "0"), ("00-2", "012")],
+    ],
 )
 def test_a_selection_of_notebooks(notebooks, only, numbers):
-    for number in "321":
+    for number in "3210":
         notebooks(f"0{number}_name", "1")
     assert [path.name[1] for path in series.series_notebooks(only)] == list(numbers)
 
@@ -165,6 +168,14 @@ def test_a_selection_that_names_nothing_is_refused(notebooks, only):
         series.series_notebooks(only)
 
 
+def execute_by_hand(path):
+    """Give the notebook's second cell an output, as running it does."""
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[1].execution_count = 1
+    notebook.cells[1].outputs = [nbformat.v4.new_output("stream", text="an output")]
+    nbformat.write(notebook, path)
+
+
 def edit(path, *sources):
     """Change the notebook's cells after the first, as a reader does."""
     notebook = nbformat.read(path, as_version=4)
@@ -172,28 +183,43 @@ def edit(path, *sources):
     nbformat.write(notebook, path)
 
 
-def test_a_working_copy_is_made_with_the_solutions(notebooks, tmp_path):
-    (tmp_path / "notebooks" / "solutions").mkdir()
-    for name in ("02_second", "01_first", "solutions/01_first"):
+def test_a_working_copy_has_all_tracks_and_no_outputs(notebooks, tmp_path):
+    names = ["00_zero", "01_first", "lab/01_first", "more/adam", "solutions/01_first"]
+    for name in names:
+        (tmp_path / "notebooks" / name).parent.mkdir(exist_ok=True)
         notebooks(name, "1 + 1")
-    copies, kept = refresh_working_copy(tmp_path / "mine")
-    assert [path.name for path in copies] == ["01_first.ipynb", "02_second.ipynb"]
-    assert kept == []
-    for name in ("02_second", "01_first", "solutions/01_first"):
         original = tmp_path / "notebooks" / f"{name}.ipynb"
-        assert (tmp_path / "mine" / f"{name}.ipynb").read_bytes() == original.read_bytes()
+        not_run = nbformat.read(original, as_version=4)
+        execute_by_hand(original)
+        copies, kept = refresh_working_copy(tmp_path / "mine")
+        assert kept == []
+        assert nbformat.read(tmp_path / "mine" / f"{name}.ipynb", as_version=4) == not_run
+    assert [path.name for path in copies] == ["00_zero.ipynb", "01_first.ipynb"]
+
+
+def test_a_working_copy_has_the_program_unless_the_reader_changes_it(notebooks, tmp_path):
+    notebooks("01_first", "1 + 1")
+    program = tmp_path / "notebooks" / "program" / "step_1.py"
+    program.parent.mkdir()
+    copy = tmp_path / "mine" / "program" / "step_1.py"
+    for text in ("first = 1\n", "second = 2\n"):
+        program.write_text(text)
+        assert refresh_working_copy(tmp_path / "mine")[1] == []
+        assert copy.read_text() == text
+    copy.write_text("mine = 3\n")
+    assert refresh_working_copy(tmp_path / "mine")[1] == []  # the series has nothing new
+    program.write_text("third = 3\n")
+    assert refresh_working_copy(tmp_path / "mine")[1] == [copy]
+    assert copy.read_text() == "mine = 3\n"
 
 
 def test_a_notebook_that_was_only_run_is_brought_up_to_date(notebooks, tmp_path):
     notebooks("01_first", "1 + 1")
     (copy,), _ = refresh_working_copy(tmp_path / "mine")
-    notebook = nbformat.read(copy, as_version=4)
-    notebook.cells[1].execution_count = 1
-    notebook.cells[1].outputs = [nbformat.v4.new_output("stream", text="run by the reader")]
-    nbformat.write(notebook, copy)
+    execute_by_hand(copy)
 
     refresh_working_copy(tmp_path / "mine")
-    assert "run by the reader" in copy.read_text()  # nothing new: left as it is
+    assert "an output" in copy.read_text()  # nothing new: left as it is
 
     notebooks("01_first", "2 + 2")
     assert refresh_working_copy(tmp_path / "mine")[1] == []

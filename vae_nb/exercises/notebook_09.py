@@ -295,7 +295,7 @@ def _check_gradients(
 
 
 GRADIENT_PATHS = {
-    "output": "It begins with d loss / d logits: notebook 03, section 8.",
+    "output": "It begins with d loss / d logits: notebook 03.",
     "decoder_1": "What comes back through the output's weights still has to pass relu.",
     "log_variance": "Two paths add: through z, by ½σε, and through the KL term.",
     "mean": "Two paths add: through z, and through the KL term.",

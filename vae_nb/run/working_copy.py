@@ -1,22 +1,25 @@
-"""The reader's own copy of the notebooks, and how to tell two versions of a notebook apart."""
+"""The reader's own copy of the notebooks."""
 
 import hashlib
 import json
 from pathlib import Path
 
 from vae_nb.run import series
+from vae_nb.run.notebook_text import notebook_version, without_outputs
 from vae_nb.system.files import atomic_path
 from vae_nb.system.paths import PROJECT_ROOT
 
 WORKING_COPY = PROJECT_ROOT / "my_notebooks"
+BESIDE_THE_SERIES = ("lab/*.ipynb", "more/*.ipynb", "solutions/*.ipynb", "program/*.py")
 
 
 def refresh_working_copy(folder: Path | None = None) -> tuple[list[Path], list[Path]]:
-    """Copy the notebooks and their solutions to the folder in which a reader works on them.
+    """Copy the notebooks, and what is beside them, to the folder in which a reader works on them.
 
-    A notebook is copied if it is missing. If the series has a new version of a notebook, it
-    replaces a copy in which the reader has changed no cell; running a notebook changes no cell. A
-    file in the folder records which versions were copied.
+    The copies have no outputs, so that a reader meets a question before its answer. A file is
+    copied if it is missing. If the series has a new version of it, that replaces a copy which the
+    reader has not changed; running a notebook changes no cell. A file in the folder records which
+    versions were copied.
 
     Parameters
     ----------
@@ -38,28 +41,35 @@ def refresh_working_copy(folder: Path | None = None) -> tuple[list[Path], list[P
     if folder is None:
         folder = WORKING_COPY
     notebooks = series.series_notebooks()
-    solutions = sorted(series.NOTEBOOKS_FOLDER.glob("solutions/*.ipynb"))
+    others = [
+        path
+        for pattern in BESIDE_THE_SERIES
+        for path in sorted(series.NOTEBOOKS_FOLDER.glob(pattern))
+    ]
     versions_path = folder / ".versions.json"
     copied_versions = _read_versions(versions_path)
     kept = []
-    for original in [*notebooks, *solutions]:
+    for original in [*notebooks, *others]:
         name = original.relative_to(series.NOTEBOOKS_FOLDER).as_posix()
         copy = folder / name
-        version = notebook_version(original)
-        reader_version = notebook_version(copy)
+        version = _version(original)
+        reader_version = _version(copy)
         copied_version = copied_versions.get(name)
         if not copy.exists():
             is_outdated = True
         elif version in (copied_version, reader_version):  # the series has nothing new
             is_outdated = False
         elif reader_version is not None and reader_version == copied_version:
-            is_outdated = True  # the reader has changed no cell
+            is_outdated = True  # the reader has changed nothing
         else:
             kept.append(copy)
             continue
         if is_outdated:
+            content = original.read_bytes()
+            if original.suffix == ".ipynb":
+                content = without_outputs(content.decode("utf-8")).encode("utf-8")
             with atomic_path(copy) as temporary:
-                temporary.write_bytes(original.read_bytes())
+                temporary.write_bytes(content)
         copied_versions[name] = version
     with atomic_path(versions_path) as temporary:
         temporary.write_text(json.dumps(copied_versions, indent=2), encoding="utf-8")
@@ -67,18 +77,18 @@ def refresh_working_copy(folder: Path | None = None) -> tuple[list[Path], list[P
 
 
 def _read_versions(path: Path) -> dict[str, str | None]:
-    """Read which version of each notebook was copied."""
+    """Read which version of each file was copied."""
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
-        return {}  # without a record, every notebook that differs counts as the reader's
+        return {}  # without a record, every file that differs counts as the reader's
 
 
-def notebook_version(path: Path) -> str | None:
-    """Return a hash of a notebook's cells without their outputs; None if it is not a notebook."""
+def _version(path: Path) -> str | None:
+    """Return a hash of what a reader may change in a file; None if it cannot be read."""
+    if path.suffix == ".ipynb":
+        return notebook_version(path)
     try:
-        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-        sources = [(cell["cell_type"], "".join(cell["source"])) for cell in cells]
-    except (OSError, ValueError, LookupError, TypeError):
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
         return None
-    return hashlib.sha256(repr(sources).encode()).hexdigest()

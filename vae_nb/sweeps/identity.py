@@ -5,9 +5,9 @@ import json
 from typing import Any
 
 from vae_nb.data.config import Config
+from vae_nb.run.notebook_text import notebook_version
 from vae_nb.run.origin import IRRELEVANT_KEYS
 from vae_nb.run.series import series_notebooks
-from vae_nb.run.working_copy import notebook_version
 from vae_nb.system.paths import PROJECT_ROOT
 
 NEW_KEYS = (("data", "split_by", "picture"), ("model", "output_kernel_size", 1))
