@@ -1,4 +1,4 @@
-"""The program of the notebooks, as far as it is written after notebook 02."""
+"""The program of notebooks 02 to 04, as it is after notebook 02."""
 
 import numpy as np
 

@@ -153,8 +153,8 @@ class Adam:
             self.moments = [(np.zeros_like(array), np.zeros_like(array)) for array, _ in pairs]
         self.steps += 1
         for (first, second), (array, gradient) in zip(self.moments, pairs, strict=True):
-            first += (1 - self.beta1) * (gradient - first)
-            second += (1 - self.beta2) * (gradient**2 - second)
+            first[:] = self.beta1 * first + (1 - self.beta1) * gradient
+            second[:] = self.beta2 * second + (1 - self.beta2) * gradient**2
             first_hat = first / (1 - self.beta1**self.steps)
             second_hat = second / (1 - self.beta2**self.steps)
-            array -= self.rate * first_hat / (np.sqrt(second_hat) + self.epsilon)
+            array[:] = array - self.rate * first_hat / (np.sqrt(second_hat) + self.epsilon)
