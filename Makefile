@@ -6,7 +6,7 @@
 # make test       all of that, and the notebooks, the commands and the browser
 # make test-long  what takes longer: 2000 examples for each property, 500 kills, every
 #                 configuration (hours)
-# make bench      vae_nb beside PyTorch and JAX: step, training, memory (about twenty minutes)
+# make bench      vae_nb beside PyTorch and JAX: step, training, memory (about half an hour)
 # make all-styles draw every emoji in seven styles, for configs/all_styles.json; needs the network
 # make variants   train every shipped configuration; the table in docs/
 # make notebooks  (maintainers) execute the committed notebooks again
