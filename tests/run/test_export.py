@@ -7,10 +7,10 @@ import re
 
 import numpy as np
 import pytest
-from conftest import ROOT, tiny_config
+from conftest import tiny_config
 
 import vae_nb
-from vae_nb.run.export import attribution, export_page
+from vae_nb.run.export import export_page
 from vae_nb.system.errors import FilesError
 
 
@@ -84,27 +84,3 @@ def test_a_page_that_cannot_be_written_is_one_sentence(run, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(FilesError, match="file"):
         export_page(run, tmp_path / "file" / "page.html")
-
-
-def test_drawings_are_attributed_as_their_license_files_say(tmp_path):
-    noto = attribution("input/emojis")
-    assert "Noto Color Emoji" in noto
-    assert "Copyright 2022 Google Inc." in noto
-    assert "SIL Open Font License" in noto
-    assert attribution("input/more_emojis") == attribution(["input/emojis/heart"]) == noto
-    for style in sorted((ROOT / "input" / "styles").iterdir()):
-        if style.is_dir():
-            license_text = (style / "LICENSE.txt").read_text(encoding="utf-8")
-            said = attribution(str(style))
-            address = re.search(r"https://github\.com/[^\s)]+", license_text)[0]
-            assert address in said
-            assert re.search(r"license: \S", said)
-            assert len(said) < 600
-    both = attribution(["input/emojis", "input/styles/fluent", "input/emojis"])
-    assert both == f"{noto}\n\n{attribution('input/styles/fluent')}"
-    assert "Copyright (c) Microsoft Corporation" in both
-
-
-def test_nothing_is_said_of_a_readers_own_pictures(tmp_path):
-    (tmp_path / "LICENSE.txt").write_text("Mine.")
-    assert attribution([str(tmp_path), "input/nowhere", "input"]) == ""

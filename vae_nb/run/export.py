@@ -3,22 +3,17 @@
 import base64
 import html
 import json
-import re
-from collections.abc import Iterable
 from pathlib import Path
 from string import Template
 
 import numpy as np
 
+from vae_nb.run.attribution import attribution
 from vae_nb.run.trained_run import TrainedRun
 from vae_nb.show.explorer_state import FRONTEND, explorer_module, explorer_state
 from vae_nb.system.errors import FilesError
 from vae_nb.system.files import atomic_path
-from vae_nb.system.paths import PROJECT_ROOT, from_project_root
-
-INPUT = PROJECT_ROOT / "input"
-NOTO = ("emojis", "more_emojis")  # the folders of `input/` whose license lies beside them
-LICENSE_START = 4  # paragraphs; after these, at the latest, the text of the license follows
+from vae_nb.system.paths import from_project_root
 
 
 def export_page(run: TrainedRun, path: str | Path) -> Path:
@@ -74,36 +69,6 @@ def check_page_name(path: Path) -> None:
     """Raise FilesError if a page cannot have this name: better before a training than after it."""
     if path.suffix.lower() != ".html":
         raise FilesError(f"Cannot export to {path}; allowed is a name that ends in .html.")
-
-
-def attribution(folders: str | Iterable[str]) -> str:
-    """Say whose drawings are in some input folders, as the license files beside them do.
-
-    A reader's own folder has no such file, and nothing is said of it.
-    """
-    folders = [folders] if isinstance(folders, str) else folders
-    files = [_license_of(from_project_root(folder)) for folder in folders]
-    texts = [_start_of(file) for file in files if file is not None]
-    return "\n\n".join(dict.fromkeys(texts))
-
-
-def _license_of(folder: Path) -> Path | None:
-    """Find the license file of one of the project's folders of drawings."""
-    folder = folder.resolve()
-    if not folder.is_relative_to(INPUT):
-        return None
-    if folder.relative_to(INPUT).parts[:1] in [(name,) for name in NOTO]:
-        return INPUT / "LICENSE-OFL.txt"
-    above = [folder, *folder.parents]
-    files = [place / "LICENSE.txt" for place in above[: above.index(INPUT)]]
-    return next((file for file in files if file.is_file()), None)
-
-
-def _start_of(file: Path) -> str:
-    """Return the first paragraph of a license file, and those that name holders and license."""
-    first, *others = file.read_text(encoding="utf-8").split("\n\n")[:LICENSE_START]
-    named = [text for text in others if re.search(r"^(Copyright|This Font)", text, re.MULTILINE)]
-    return "\n".join(" ".join(text.split()) for text in [first, *named])
 
 
 def _frontend(name: str) -> Template:
