@@ -78,7 +78,7 @@ $(VENV)/ready: pyproject.toml $(VENV)/python
 	@touch $@
 
 $(VENV)/ready-test: pyproject.toml $(VENV)/python
-	@echo "Installing what the tests need into $(VENV): about 760 MB, two to four minutes …"
+	@echo "Installing what the tests need into $(VENV): about 870 MB, two to four minutes …"
 	@$(BIN)/python -m pip install --quiet --editable ".[test]"
 	@touch $@
 

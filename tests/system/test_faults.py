@@ -16,7 +16,7 @@ from file_operations import counted_operations
 from matplotlib.figure import Figure
 
 from vae_nb.core.training import TrainingState
-from vae_nb.run.export import export_page
+from vae_nb.run.export_page import export_page
 from vae_nb.run.model_files import load_checkpoint, load_model, save_checkpoint, save_model
 from vae_nb.run.trained_run import load_or_train, train_and_save
 from vae_nb.run.workspace import Workspace

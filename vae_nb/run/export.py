@@ -1,79 +1,64 @@
-"""Writes the latent explorer as a page of its own: one file, without a server or a network."""
+"""Writes a trained model for others. The ending of the file's name decides as what."""
 
-import base64
-import html
-import json
+import os
 from pathlib import Path
-from string import Template
 
-import numpy as np
-
-from vae_nb.run.attribution import attribution
+from vae_nb.run.export_onnx import export_onnx, import_onnx, onnx_paths
+from vae_nb.run.export_page import export_page
 from vae_nb.run.trained_run import TrainedRun
-from vae_nb.show.explorer_state import FRONTEND, explorer_module, explorer_state
 from vae_nb.system.errors import FilesError
-from vae_nb.system.files import atomic_path
+from vae_nb.system.files import make_folder
 from vae_nb.system.paths import from_project_root
 
+KINDS = {
+    ".html": "the explorer as a page",
+    ".onnx": "encoder and decoder",
+}
 
-def export_page(run: TrainedRun, path: str | Path) -> Path:
-    """Write the latent explorer of a trained model as one HTML file.
 
-    The file holds the model with weights in float16, the training pictures as thumbnails, and what
-    the licenses of the project's own drawings ask to be said.
+def export_model(run: TrainedRun, path: str | Path) -> list[Path]:
+    """Write a trained model as a page or as ONNX files.
 
     Parameters
     ----------
     path : str or Path
-        A name that ends in `.html`. A relative path starts at the project's root.
+        A name that ends in `.html` or `.onnx`. A relative path starts at the project's root.
 
     Returns
     -------
-    Path
+    list of Path
+        The files that were written: two for `.onnx`, otherwise one.
 
     Raises
     ------
     FilesError
-        If the name does not end in `.html`, or the file cannot be written.
+        If the name has another ending, a file cannot be written, or a package is missing.
     """
     path = from_project_root(path)
-    check_page_name(path)
-    state = explorer_state(run.vae, run.train_set, np.float16)
-    codes = np.frombuffer(state.codes, "<f8")
-    values = {
-        "facts": state.facts,
-        "vector": codes[: run.vae.latent_dim].tolist(),
-        "seed": None,
-        "numbers": _base64(state.numbers),
-        "codes": _base64(state.codes),
-        "thumbnails": _base64(state.thumbnails),
-    }
-    about = (
-        f"A variational autoencoder with {run.vae.latent_dim} latent dimensions, trained on "
-        f"{len(run.train_set)} pictures. It runs in this page."
-    )
-    page = _frontend("page.html").substitute(
-        styles=_frontend("explorer.css").template,
-        about=about,
-        attribution=html.escape(attribution(run.config.data.input_dir)),
-        # Names come from strangers' files: no "<" may end the script that they are in.
-        state=json.dumps(values).replace("<", r"\u003c"),
-        module=explorer_module() + _frontend("page.js").template,
-    )
-    with atomic_path(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
-    return path
+    check_export(path)
+    kind = path.suffix.lower()
+    return export_onnx(run, path) if kind == ".onnx" else [export_page(run, path)]
 
 
-def check_page_name(path: Path) -> None:
-    """Raise FilesError if a page cannot have this name: better before a training than after it."""
-    if path.suffix.lower() != ".html":
-        raise FilesError(f"Cannot export to {path}; allowed is a name that ends in .html.")
+def check_export(path: Path) -> None:
+    """Check that a model can be exported to a path: better before a training than after it.
 
+    The folder of the path is made if it is missing.
 
-def _frontend(name: str) -> Template:
-    return Template((FRONTEND / name).read_text(encoding="utf-8"))
-
-
-def _base64(data: bytes) -> str:
-    return base64.b64encode(data).decode("ascii")
+    Raises
+    ------
+    FilesError
+        See `export_model`.
+    """
+    kind = path.suffix.lower()
+    if kind not in KINDS:
+        allowed = " or ".join(f"{ending} ({what})" for ending, what in KINDS.items())
+        raise FilesError(f"Cannot export to {path}; allowed is a name that ends in {allowed}.")
+    paths = [path]
+    if kind == ".onnx":
+        import_onnx()
+        paths = onnx_paths(path)
+    make_folder(path.parent)
+    for target in paths:
+        if os.path.isdir(target):
+            raise FilesError(f"Cannot write {target}: a folder has its name.")
