@@ -344,7 +344,8 @@ def test_export_refuses_onnx_without_its_package_before_it_trains(monkeypatch, t
 
 
 @pytest.mark.parametrize(
-    ("name", "written"), [("model.onnx", ["model_encoder.onnx", "model_decoder.onnx"])]
+    ("name", "written"),
+    [("model.onnx", ["model_encoder.onnx", "model_decoder.onnx"]), ("card.md", ["card.md"])],
 )
 def test_export_names_the_files_that_it_has_written(tiny_config_path, tmp_path, name, written):
     output = tmp_path / "mine"

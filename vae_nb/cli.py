@@ -444,6 +444,7 @@ def export(
     \b
     page.html   the latent explorer as one page, without a server or a network
     model.onnx  encoder and decoder, for other tools: model_encoder.onnx, model_decoder.onnx
+    card.md     a model card: what it is for, what it was trained on, how good it is
 
     The model is that in the output folder. If --config or --set ask for another one, or if there is
     none yet, it is trained first.

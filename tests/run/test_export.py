@@ -14,6 +14,7 @@ from vae_nb.system.errors import FilesError
         ("page.html", ["page.html"]),
         ("model.onnx", ["model_encoder.onnx", "model_decoder.onnx"]),
         ("my.model.ONNX", ["my.model_encoder.ONNX", "my.model_decoder.ONNX"]),
+        ("README.md", ["README.md"]),
     ],
 )
 def test_the_ending_decides_what_is_written(tiny_run, tmp_path, name, written):
@@ -28,14 +29,14 @@ def test_another_ending_is_refused_with_those_that_are_allowed(tiny_run, tmp_pat
         export_model(tiny_run, tmp_path / name)
     assert str(error.value) == (
         f"Cannot export to {tmp_path / name}; allowed is a name that ends in .html (the explorer "
-        "as a page) or .onnx (encoder and decoder)."
+        "as a page), .onnx (encoder and decoder) or .md (a model card)."
     )
     assert not (tmp_path / name).exists()
 
 
 @pytest.mark.parametrize(
     ("name", "folder"),
-    [("page.html", "page.html"), ("model.onnx", "model_decoder.onnx")],
+    [("page.html", "page.html"), ("model.onnx", "model_decoder.onnx"), ("a.md", "a.md")],
 )
 def test_a_folder_with_the_name_is_found_before_a_training(tmp_path, name, folder):
     (tmp_path / folder).mkdir()

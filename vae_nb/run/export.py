@@ -5,6 +5,7 @@ from pathlib import Path
 
 from vae_nb.run.export_onnx import export_onnx, import_onnx, onnx_paths
 from vae_nb.run.export_page import export_page
+from vae_nb.run.model_card import export_card
 from vae_nb.run.trained_run import TrainedRun
 from vae_nb.system.errors import FilesError
 from vae_nb.system.files import make_folder
@@ -13,16 +14,17 @@ from vae_nb.system.paths import from_project_root
 KINDS = {
     ".html": "the explorer as a page",
     ".onnx": "encoder and decoder",
+    ".md": "a model card",
 }
 
 
 def export_model(run: TrainedRun, path: str | Path) -> list[Path]:
-    """Write a trained model as a page or as ONNX files.
+    """Write a trained model as a page, as ONNX files, or as a model card.
 
     Parameters
     ----------
     path : str or Path
-        A name that ends in `.html` or `.onnx`. A relative path starts at the project's root.
+        A name that ends in `.html`, `.onnx` or `.md`. A relative path starts at the project's root.
 
     Returns
     -------
@@ -37,7 +39,9 @@ def export_model(run: TrainedRun, path: str | Path) -> list[Path]:
     path = from_project_root(path)
     check_export(path)
     kind = path.suffix.lower()
-    return export_onnx(run, path) if kind == ".onnx" else [export_page(run, path)]
+    if kind == ".onnx":
+        return export_onnx(run, path)
+    return [export_page(run, path) if kind == ".html" else export_card(run, path)]
 
 
 def check_export(path: Path) -> None:
@@ -52,8 +56,11 @@ def check_export(path: Path) -> None:
     """
     kind = path.suffix.lower()
     if kind not in KINDS:
-        allowed = " or ".join(f"{ending} ({what})" for ending, what in KINDS.items())
-        raise FilesError(f"Cannot export to {path}; allowed is a name that ends in {allowed}.")
+        *others, last = [f"{ending} ({what})" for ending, what in KINDS.items()]
+        raise FilesError(
+            f"Cannot export to {path}; allowed is a name that ends in {', '.join(others)} or "
+            f"{last}."
+        )
     paths = [path]
     if kind == ".onnx":
         import_onnx()
