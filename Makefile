@@ -6,9 +6,10 @@
 # make test       all of that, and the notebooks, the commands and the browser
 # make test-long  what takes longer: 2000 examples for each property, 500 kills, every
 #                 configuration (hours)
-# make bench      vae_nb beside PyTorch and JAX: step, training, memory (about twenty minutes)
+# make bench      vae_nb beside PyTorch and JAX: step, training, memory (about half an hour)
 # make all-styles draw every emoji in seven styles, for configs/all_styles.json; needs the network
 # make variants   train every shipped configuration; the table in docs/
+# make explorers  (maintainers) export the committed pages of the explorer again
 # make notebooks  (maintainers) execute the committed notebooks again
 
 PYTHON ?= python3
@@ -19,7 +20,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # As many tests at a time as there are cores.
 PYTEST := $(BIN)/python -m pytest --numprocesses=auto
 
-.PHONY: run lab app class style check test test-long bench all-styles variants notebooks clean
+.PHONY: run lab app class style check test test-long bench all-styles variants explorers \
+	notebooks clean
 
 run: $(VENV)/ready
 	$(BIN)/vae-nb run
@@ -58,6 +60,9 @@ all-styles: $(VENV)/ready-render
 variants: $(VENV)/ready
 	$(BIN)/python tools/train_variants.py
 
+explorers: $(VENV)/ready
+	$(BIN)/python tools/export_explorers.py
+
 notebooks: $(VENV)/ready-test
 	$(BIN)/python tools/execute_notebooks.py
 
@@ -78,7 +83,7 @@ $(VENV)/ready: pyproject.toml $(VENV)/python
 	@touch $@
 
 $(VENV)/ready-test: pyproject.toml $(VENV)/python
-	@echo "Installing what the tests need into $(VENV): about 760 MB, two to four minutes …"
+	@echo "Installing what the tests need into $(VENV): about 870 MB, two to four minutes …"
 	@$(BIN)/python -m pip install --quiet --editable ".[test]"
 	@touch $@
 

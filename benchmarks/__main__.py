@@ -1,4 +1,4 @@
-"""Run all measurements: `make bench`, about twenty minutes on two cores.
+"""Run all measurements: `make bench`, about half an hour on two cores.
 
 Writes benchmarks/results.json for programs, benchmarks/results.md for people, and
 benchmarks/roofline.png.
@@ -29,6 +29,11 @@ gradient's norm, the whole training has the default one.
 ## One training step of the seed architecture
 
 {step}
+## One training step of the convolutional model
+
+The model of `configs/convolutional.json`, which trains with batches of 16.
+
+{convolutional}
 ## The same on other machines
 
 {elsewhere}
@@ -71,6 +76,11 @@ def as_markdown(results):
 
     return TEXT.format(
         step=printed_by(training_step.print_table, results["machine"], results["rows"]),
+        convolutional=printed_by(
+            training_step.print_table,
+            results["convolutional"]["machine"],
+            results["convolutional"]["rows"],
+        ),
         elsewhere="\n".join(
             printed_by(training_step.print_table, other["machine"], other["rows"])
             for other in results["elsewhere"]
@@ -88,6 +98,7 @@ def main():
     results = training_step.run(BATCHES)
     # Put there by hand: the output of `python -m benchmarks.training_step --json` on a machine.
     results["elsewhere"] = earlier["elsewhere"]
+    results["convolutional"] = training_step.run(BATCHES, "convolutional")
     results["phases"] = {batch: roofline.measure_phases(batch) for batch in BATCHES}
     results["costs"] = costs.run()
     results["explorer"] = explorer.run()

@@ -15,7 +15,7 @@ import click
 import numpy as np
 
 import vae_nb
-from vae_nb.run.export import export_page
+from vae_nb.run.export_page import export_page
 from vae_nb.show.explorer_state import FRONTEND, explorer_state
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))

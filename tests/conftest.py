@@ -18,7 +18,7 @@ from hypothesis import settings
 from PIL import Image
 from threadpoolctl import threadpool_limits
 
-from vae_nb import load_config, show_messages
+from vae_nb import load_config, show_messages, train_and_save
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -160,6 +160,11 @@ def tiny_config(input_dir, **overrides):
     }
     values |= {key.replace("__", "."): value for key, value in overrides.items()}
     return load_config(overrides=values)
+
+
+@pytest.fixture
+def tiny_run(pictures, output):
+    return train_and_save(tiny_config(pictures), output, progress=False)
 
 
 def files_in(folder):

@@ -334,6 +334,31 @@ def test_export_refuses_a_name_before_it_trains(tmp_path):
     assert not output.exists()
 
 
+def test_export_refuses_onnx_without_its_package_before_it_trains(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    output = tmp_path / "output"
+    command = ["export", "--output", str(output), str(tmp_path / "model.onnx")]
+    result = CliRunner().invoke(cli.main, command)
+    assert result.exit_code == 2
+    assert result.output.startswith("Error: The package onnx is not installed; ")
+    assert not output.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [("model.onnx", ["model_encoder.onnx", "model_decoder.onnx"]), ("card.md", ["card.md"])],
+)
+def test_export_names_the_files_that_it_has_written(tiny_config_path, tmp_path, name, written):
+    output = tmp_path / "mine"
+    options = ["--config", str(tiny_config_path), "--output", str(output)]
+    result = CliRunner().invoke(cli.main, ["export", *options, str(tmp_path / name)])
+    assert result.exit_code == 0, result.output
+    paths = [tmp_path / file for file in written]
+    named = re.findall(r"Wrote (.*) \([\d.]+ [kM]B\)\.$", result.output, re.MULTILINE)
+    assert named == [str(path) for path in paths]
+    assert all(path.exists() for path in paths)
+
+
 @pytest.mark.parametrize("options", [{"overrides": {"training.epochs": 3}}, {"config_path": None}])
 def test_another_configuration_than_that_of_the_model_is_asked_for(
     tiny_config_path, tmp_path, options

@@ -15,7 +15,7 @@ from pathlib import Path
 from execute_notebooks import with_few_colors
 
 from vae_nb import load_config, load_or_train
-from vae_nb.run.export import export_page
+from vae_nb.run.export_page import export_page
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from browser.front_ends import open_browser, wait_for

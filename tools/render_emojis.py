@@ -52,7 +52,7 @@ transparency, named `<code point>_<name>.png`.
   alpha. Debian's packages `fonts-noto-color-emoji` and `unicode-data` bring the font and the
   list.
 - **License:** the pictures in these two folders come from Noto Color Emoji, {copyright},
-  under the SIL Open Font License, version 1.1: see [LICENSE-OFL.txt](LICENSE-OFL.txt).
+  under the SIL Open Font License, version 1.1: see [LICENSE.txt](emojis/LICENSE.txt) in each.
 
 ## Your own pictures
 
@@ -64,7 +64,7 @@ shape is padded with white.
 
 
 ATTRIBUTION = """\
-The pictures in emojis/ and more_emojis/ are drawn from the font Noto Color Emoji
+The pictures in this folder are drawn from the font Noto Color Emoji
 ({font_version}, https://github.com/googlefonts/noto-emoji).
 
 {copyright}
@@ -409,7 +409,7 @@ def styles(everything, noto, output):
             target = output / "noto" / path.parent.name / path.name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
-        shutil.copyfile(Path(noto, "LICENSE-OFL.txt"), output / "noto" / "LICENSE.txt")
+        shutil.copyfile(Path(noto, "emojis", "LICENSE.txt"), output / "noto" / "LICENSE.txt")
     else:
         readme = STYLES_README.format(rows=rows, size=IMAGE_SIZE)
         (output / "README.md").write_text(readme, encoding="utf-8", newline="\n")
@@ -469,7 +469,9 @@ def font(font_path, emoji_test_path, license_path, output):
     license_text = read_license(Path(license_path).read_text(encoding="utf-8"))
     license_text = ATTRIBUTION.format(**facts) + license_text
     (output / "README.md").write_text(readme, encoding="utf-8", newline="\n")
-    (output / "LICENSE-OFL.txt").write_text(license_text, encoding="utf-8", newline="\n")
+    for folder in counts:
+        path = output / folder / "LICENSE.txt"
+        path.write_text(license_text, encoding="utf-8", newline="\n")
     click.echo(f"Drew {counts['emojis']} + {counts['more_emojis']} images into {output}.")
 
 

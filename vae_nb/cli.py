@@ -21,7 +21,8 @@ from vae_nb.data.image_files import load_images, skipped_lines
 from vae_nb.data.image_set import ImageSet
 from vae_nb.run.checkpoints import checkpoint_epoch
 from vae_nb.run.continuing import continuing_command
-from vae_nb.run.export import check_page_name, export_page
+from vae_nb.run.export import check_export, export_model
+from vae_nb.run.export_page import export_page
 from vae_nb.run.memory import check_memory, training_bytes
 from vae_nb.run.series import run_series, series_notebooks
 from vae_nb.run.trained_run import TrainedRun, config_for, load_or_train
@@ -50,6 +51,7 @@ STANDARD_ERROR = 2  # its file descriptor
 EXIT_CODE_OF_SIGNAL = 128  # plus the signal's number, as in shells
 MAX_WORD_LENGTH = 400  # of a message; a longer word is shortened
 SHORTENED_LENGTH = 100  # at its start, and at its end
+KILOBYTES_UP_TO = 100_000  # bytes; the size of a larger file is told in megabytes
 
 TRAINING = "04"  # the notebook that trains even if there is a model
 FIGURE_SUFFIXES = (".png", ".gif")
@@ -437,15 +439,24 @@ def _options_of_root(jupyter_options: tuple[str, ...]) -> list[str]:
 def export(
     config_path: Path | None, output_dir: Path | None, overrides: dict[str, Any], file: Path
 ) -> None:
-    """Write the latent explorer as one page, FILE, for example page.html.
+    """Write a model for others, to FILE.
 
-    The page holds the model and needs no server and no network. It is of the model in the output
-    folder. If --config or --set ask for another one, or if there is none yet, it is trained first.
+    \b
+    page.html   the latent explorer as one page, without a server or a network
+    model.onnx  encoder and decoder, for other tools: model_encoder.onnx, model_decoder.onnx
+    card.md     a model card: what it is for, what it was trained on, how good it is
+
+    The model is that in the output folder. If --config or --set ask for another one, or if there is
+    none yet, it is trained first.
     """
     with _one_sentence():
-        check_page_name(file)
-        page = export_page(_run_of(output_dir or Path("output"), config_path, overrides), file)
-    click.echo(f"Wrote {page} ({page.stat().st_size / 1e6:.1f} MB).")
+        check_export(file)
+        run = _run_of(output_dir or Path("output"), config_path, overrides)
+        paths = export_model(run, file)
+    for path in paths:
+        size = path.stat().st_size
+        shown = f"{size / 1e6:.1f} MB" if size > KILOBYTES_UP_TO else f"{size / 1e3:.0f} kB"
+        click.echo(f"Wrote {path} ({shown}).")
 
 
 @main.command()

@@ -67,12 +67,13 @@ def test_a_known_emoji_looks_like_itself():
     assert blue < 100
 
 
-def test_the_license_is_beside_the_images():
-    license = (INPUT / "LICENSE-OFL.txt").read_text(encoding="utf-8")
+@pytest.mark.parametrize("folder", ["emojis", "more_emojis"])
+def test_the_license_is_beside_the_images(folder):
+    license = (INPUT / folder / "LICENSE.txt").read_text(encoding="utf-8")
     for words in ["Noto Color Emoji", "Copyright 2022 Google Inc.", "Version 1.1", "PERMISSION"]:
         assert words in license
     readme = (INPUT / "README.md").read_text(encoding="utf-8")
-    assert "LICENSE-OFL.txt" in readme
+    assert "LICENSE.txt" in readme
     assert "Unicode" in readme
 
 

@@ -51,7 +51,8 @@ def test_every_dependency_is_explained_in_the_readmes(pyproject):
 
 def test_what_the_package_imports_is_a_declared_dependency(pyproject):
     requirements = list(pyproject["project"]["dependencies"])
-    requirements += pyproject["project"]["optional-dependencies"]["cluster"]
+    for extra in ("cluster", "onnx"):
+        requirements += pyproject["project"]["optional-dependencies"][extra]
     declared = {re.match(r"[\w-]+", requirement)[0].lower() for requirement in requirements}
     modules = set()
     for path in (ROOT / "vae_nb").rglob("*.py"):

@@ -1,110 +1,57 @@
-"""The explorer as a page: one file that asks nothing of others, whatever is in it."""
+"""A model is exported as what the ending of the file's name says."""
 
-import base64
-import html.parser
-import json
-import re
+import sys
 
-import numpy as np
 import pytest
-from conftest import ROOT, tiny_config
 
-import vae_nb
-from vae_nb.run.export import attribution, export_page
+from vae_nb.run.export import check_export, export_model
 from vae_nb.system.errors import FilesError
 
 
-class Page(html.parser.HTMLParser):
-    """What a browser finds in a page: the state, the addresses, and the tags."""
-
-    def __init__(self, path):
-        super().__init__()
-        self.text = path.read_text(encoding="utf-8")
-        self.tags, self.addresses, self.scripts = [], [], []
-        self.feed(self.text)
-        self.state = json.loads(self.scripts[0])
-
-    def handle_starttag(self, tag, attributes):
-        self.tags.append(tag)
-        self.addresses += [value for name, value in attributes if name in ("src", "href")]
-
-    def handle_data(self, data):
-        if self.tags[-1:] == ["script"]:
-            self.scripts.append(data)
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("page.html", ["page.html"]),
+        ("model.onnx", ["model_encoder.onnx", "model_decoder.onnx"]),
+        ("my.model.ONNX", ["my.model_encoder.ONNX", "my.model_decoder.ONNX"]),
+        ("README.md", ["README.md"]),
+    ],
+)
+def test_the_ending_decides_what_is_written(tiny_run, tmp_path, name, written):
+    folder = tmp_path / "new"
+    assert export_model(tiny_run, folder / name) == [folder / file for file in written]
+    assert {path.name for path in folder.iterdir()} == set(written)
 
 
-@pytest.fixture
-def run(pictures, output):
-    return vae_nb.train_and_save(tiny_config(pictures), output, progress=False)
-
-
-def renamed(run, *names):
-    """Return the run with other names of its first pictures."""
-    images = run.train_set
-    names = (*names, *images.names[len(names) :])
-    images = vae_nb.ImageSet(images.pixels, names, images.labels)
-    return vae_nb.TrainedRun(run.config, images, images, run.vae, run.history, run.metrics)
-
-
-def test_a_page_holds_the_model_and_asks_for_nothing(run, tmp_path):
-    path = export_page(run, tmp_path / "new" / "page.html")
-    page = Page(path)
-    assert path == tmp_path / "new" / "page.html"
-    assert page.addresses == ["data:,"]  # no picture of the browser's tab is asked for
-    assert "default-src 'none'" in page.text
-    assert not re.search(r"""(?:fetch|import)\(|https?://""", page.text)
-    numbers = np.frombuffer(base64.b64decode(page.state["numbers"]), "<f2")
-    expected = np.concatenate(
-        [array.ravel() for array in [*run.vae.named_parameters().values(), run.vae.mean_image]]
+@pytest.mark.parametrize("name", ["page", "page.htm", "model.npz", ".html", "card.html.txt"])
+def test_another_ending_is_refused_with_those_that_are_allowed(tiny_run, tmp_path, name):
+    with pytest.raises(FilesError) as error:
+        export_model(tiny_run, tmp_path / name)
+    assert str(error.value) == (
+        f"Cannot export to {tmp_path / name}; allowed is a name that ends in .html (the explorer "
+        "as a page), .onnx (encoder and decoder) or .md (a model card)."
     )
-    assert np.array_equal(numbers, expected.astype(np.float16))
-    assert page.state["facts"]["number_format"] == "float16"
-    assert len(page.state["vector"]) == run.vae.latent_dim
+    assert not (tmp_path / name).exists()
 
 
 @pytest.mark.parametrize(
-    "name", ["</script><script>alert(1)</script>", "<!--<script>", "a&amp;b", "$module", "\u2028"]
+    ("name", "folder"),
+    [("page.html", "page.html"), ("model.onnx", "model_decoder.onnx"), ("a.md", "a.md")],
 )
-def test_a_name_is_text_and_never_markup(run, tmp_path, name):
-    plain = Page(export_page(run, tmp_path / "plain.html"))
-    page = Page(export_page(renamed(run, name), tmp_path / "page.html"))
-    assert page.tags == plain.tags
-    found = page.state["facts"]["names"][0]
-    assert found == name.replace("\u2028", r"\u2028")  # what no terminal can take is escaped
+def test_a_folder_with_the_name_is_found_before_a_training(tmp_path, name, folder):
+    (tmp_path / folder).mkdir()
+    with pytest.raises(FilesError, match=f"Cannot write .*{folder}: a folder has its name"):
+        check_export(tmp_path / name)
 
 
-@pytest.mark.parametrize("name", ["page", "page.htm", "page.onnx", ".html"])
-def test_a_page_has_a_name_that_browsers_know(run, tmp_path, name):
-    with pytest.raises(FilesError, match=r"ends in \.html"):
-        export_page(run, tmp_path / name)
-    assert list(tmp_path.glob("page*")) == []
-
-
-def test_a_page_that_cannot_be_written_is_one_sentence(run, tmp_path):
+def test_a_folder_that_cannot_be_made_is_found_before_a_training(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(FilesError, match="file"):
-        export_page(run, tmp_path / "file" / "page.html")
+    with pytest.raises(FilesError, match=r"Cannot make the folder .*file: "):
+        check_export(tmp_path / "file" / "page.html")
 
 
-def test_drawings_are_attributed_as_their_license_files_say(tmp_path):
-    noto = attribution("input/emojis")
-    assert "Noto Color Emoji" in noto
-    assert "Copyright 2022 Google Inc." in noto
-    assert "SIL Open Font License" in noto
-    assert attribution("input/more_emojis") == attribution(["input/emojis/heart"]) == noto
-    for style in sorted((ROOT / "input" / "styles").iterdir()):
-        if style.is_dir():
-            license_text = (style / "LICENSE.txt").read_text(encoding="utf-8")
-            said = attribution(str(style))
-            address = re.search(r"https://github\.com/[^\s)]+", license_text)[0]
-            assert address in said
-            assert re.search(r"license: \S", said)
-            assert len(said) < 600
-    both = attribution(["input/emojis", "input/styles/fluent", "input/emojis"])
-    assert both == f"{noto}\n\n{attribution('input/styles/fluent')}"
-    assert "Copyright (c) Microsoft Corporation" in both
-
-
-def test_nothing_is_said_of_a_readers_own_pictures(tmp_path):
-    (tmp_path / "LICENSE.txt").write_text("Mine.")
-    assert attribution([str(tmp_path), "input/nowhere", "input"]) == ""
+def test_a_missing_package_is_found_before_a_training(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(FilesError, match=r"onnx is not installed; .*: pip install -e '\.\[onnx\]'"):
+        check_export(tmp_path / "model.onnx")
+    check_export(tmp_path / "page.html")

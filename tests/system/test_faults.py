@@ -16,7 +16,8 @@ from file_operations import counted_operations
 from matplotlib.figure import Figure
 
 from vae_nb.core.training import TrainingState
-from vae_nb.run.export import export_page
+from vae_nb.run.export_page import export_page
+from vae_nb.run.model_card import export_card
 from vae_nb.run.model_files import load_checkpoint, load_model, save_checkpoint, save_model
 from vae_nb.run.trained_run import load_or_train, train_and_save
 from vae_nb.run.workspace import Workspace
@@ -37,6 +38,7 @@ def saved_run(pictures, output):
     frames = np.zeros((2, 8, 8, 3), np.uint8)
     workspace.save_animation(frames, "film.gif")
     export_page(run, workspace.folder / "explorer.html")
+    export_card(run, workspace.folder / "card.md")
     return run
 
 
@@ -77,6 +79,11 @@ def save_a_page(run, workspace):
     export_page(run, workspace.folder / "explorer.html")
 
 
+def save_a_model_card(run, workspace):
+    run.metrics["kl"] = 2.0
+    export_card(run, workspace.folder / "card.md")
+
+
 SAVES = [
     save_a_model,
     save_a_checkpoint,
@@ -84,6 +91,7 @@ SAVES = [
     save_a_figure,
     save_a_film,
     save_a_page,
+    save_a_model_card,
 ]
 
 

@@ -1,114 +1,71 @@
-"""Writes the latent explorer as a page of its own: one file, without a server or a network."""
+"""Writes a trained model for others. The ending of the file's name decides as what."""
 
-import base64
-import html
-import json
-import re
-from collections.abc import Iterable
+import os
 from pathlib import Path
-from string import Template
 
-import numpy as np
-
+from vae_nb.run.export_onnx import export_onnx, import_onnx, onnx_paths
+from vae_nb.run.export_page import export_page
+from vae_nb.run.model_card import export_card
 from vae_nb.run.trained_run import TrainedRun
-from vae_nb.show.explorer_state import FRONTEND, explorer_module, explorer_state
 from vae_nb.system.errors import FilesError
-from vae_nb.system.files import atomic_path
-from vae_nb.system.paths import PROJECT_ROOT, from_project_root
+from vae_nb.system.files import make_folder
+from vae_nb.system.paths import from_project_root
 
-INPUT = PROJECT_ROOT / "input"
-NOTO = ("emojis", "more_emojis")  # the folders of `input/` whose license lies beside them
-LICENSE_START = 4  # paragraphs; after these, at the latest, the text of the license follows
+KINDS = {
+    ".html": "the explorer as a page",
+    ".onnx": "encoder and decoder",
+    ".md": "a model card",
+}
 
 
-def export_page(run: TrainedRun, path: str | Path) -> Path:
-    """Write the latent explorer of a trained model as one HTML file.
-
-    The file holds the model with weights in float16, the training pictures as thumbnails, and what
-    the licenses of the project's own drawings ask to be said.
+def export_model(run: TrainedRun, path: str | Path) -> list[Path]:
+    """Write a trained model as a page, as ONNX files, or as a model card.
 
     Parameters
     ----------
     path : str or Path
-        A name that ends in `.html`. A relative path starts at the project's root.
+        A name that ends in `.html`, `.onnx` or `.md`. A relative path starts at the project's root.
 
     Returns
     -------
-    Path
+    list of Path
+        The files that were written: two for `.onnx`, otherwise one.
 
     Raises
     ------
     FilesError
-        If the name does not end in `.html`, or the file cannot be written.
+        If the name has another ending, a file cannot be written, or a package is missing.
     """
     path = from_project_root(path)
-    check_page_name(path)
-    state = explorer_state(run.vae, run.train_set, np.float16)
-    codes = np.frombuffer(state.codes, "<f8")
-    values = {
-        "facts": state.facts,
-        "vector": codes[: run.vae.latent_dim].tolist(),
-        "seed": None,
-        "numbers": _base64(state.numbers),
-        "codes": _base64(state.codes),
-        "thumbnails": _base64(state.thumbnails),
-    }
-    about = (
-        f"A variational autoencoder with {run.vae.latent_dim} latent dimensions, trained on "
-        f"{len(run.train_set)} pictures. It runs in this page."
-    )
-    page = _frontend("page.html").substitute(
-        styles=_frontend("explorer.css").template,
-        about=about,
-        attribution=html.escape(attribution(run.config.data.input_dir)),
-        # Names come from strangers' files: no "<" may end the script that they are in.
-        state=json.dumps(values).replace("<", r"\u003c"),
-        module=explorer_module() + _frontend("page.js").template,
-    )
-    with atomic_path(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
-    return path
+    check_export(path)
+    kind = path.suffix.lower()
+    if kind == ".onnx":
+        return export_onnx(run, path)
+    return [export_page(run, path) if kind == ".html" else export_card(run, path)]
 
 
-def check_page_name(path: Path) -> None:
-    """Raise FilesError if a page cannot have this name: better before a training than after it."""
-    if path.suffix.lower() != ".html":
-        raise FilesError(f"Cannot export to {path}; allowed is a name that ends in .html.")
+def check_export(path: Path) -> None:
+    """Check that a model can be exported to a path: better before a training than after it.
 
+    The folder of the path is made if it is missing.
 
-def attribution(folders: str | Iterable[str]) -> str:
-    """Say whose drawings are in some input folders, as the license files beside them do.
-
-    A reader's own folder has no such file, and nothing is said of it.
+    Raises
+    ------
+    FilesError
+        See `export_model`.
     """
-    folders = [folders] if isinstance(folders, str) else folders
-    files = [_license_of(from_project_root(folder)) for folder in folders]
-    texts = [_start_of(file) for file in files if file is not None]
-    return "\n\n".join(dict.fromkeys(texts))
-
-
-def _license_of(folder: Path) -> Path | None:
-    """Find the license file of one of the project's folders of drawings."""
-    folder = folder.resolve()
-    if not folder.is_relative_to(INPUT):
-        return None
-    if folder.relative_to(INPUT).parts[:1] in [(name,) for name in NOTO]:
-        return INPUT / "LICENSE-OFL.txt"
-    above = [folder, *folder.parents]
-    files = [place / "LICENSE.txt" for place in above[: above.index(INPUT)]]
-    return next((file for file in files if file.is_file()), None)
-
-
-def _start_of(file: Path) -> str:
-    """Return the first paragraph of a license file, and those that name holders and license."""
-    first, *others = file.read_text(encoding="utf-8").split("\n\n")[:LICENSE_START]
-    named = [text for text in others if re.search(r"^(Copyright|This Font)", text, re.MULTILINE)]
-    return "\n".join(" ".join(text.split()) for text in [first, *named])
-
-
-def _frontend(name: str) -> Template:
-    return Template((FRONTEND / name).read_text(encoding="utf-8"))
-
-
-def _base64(data: bytes) -> str:
-    return base64.b64encode(data).decode("ascii")
+    kind = path.suffix.lower()
+    if kind not in KINDS:
+        *others, last = [f"{ending} ({what})" for ending, what in KINDS.items()]
+        raise FilesError(
+            f"Cannot export to {path}; allowed is a name that ends in {', '.join(others)} or "
+            f"{last}."
+        )
+    paths = [path]
+    if kind == ".onnx":
+        import_onnx()
+        paths = onnx_paths(path)
+    make_folder(path.parent)
+    for target in paths:
+        if os.path.isdir(target):
+            raise FilesError(f"Cannot write {target}: a folder has its name.")
