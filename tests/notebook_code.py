@@ -7,6 +7,7 @@ from conftest import ROOT
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 SOLUTIONS = sorted((ROOT / "notebooks" / "solutions").glob("[0-9][0-9]_*.ipynb"))
+MORE = sorted((ROOT / "notebooks" / "more").glob("*.ipynb"))
 
 
 def read(path):
@@ -25,9 +26,10 @@ def functions_of(number, paths=NOTEBOOKS, **names):
     Parameters
     ----------
     number : str
-        The notebook's number, for example "03".
+        The notebook's number, for example "03", or the name of a deep dive, for example
+        "more/adam_and_its_relatives".
     paths : list of Path
-        `NOTEBOOKS` or `SOLUTIONS`.
+        `NOTEBOOKS` or `SOLUTIONS`. A deep dive is not looked for here.
     **names
         Values for other names that the functions use.
 
@@ -37,7 +39,10 @@ def functions_of(number, paths=NOTEBOOKS, **names):
         Every name that is imported or defined at the top level of a cell. If a name is defined
         twice, the last definition counts.
     """
-    (path,) = [path for path in paths if path.name.startswith(number)]
+    if number.startswith("more/"):
+        path = ROOT / "notebooks" / f"{number}.ipynb"
+    else:
+        (path,) = [path for path in paths if path.name.startswith(number)]
     definitions = ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef
     body = [
         node
