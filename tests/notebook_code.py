@@ -39,9 +39,10 @@ def functions_of(number, paths=CORE, **names):
     Parameters
     ----------
     number : str
-        The notebook's number, for example "03".
+        The notebook's number, for example "03", or the name of a deep dive, for example
+        "more/adam_and_its_relatives".
     paths : list of Path
-        `CORE`, `LABS` or `SOLUTIONS`.
+        `CORE`, `LABS` or `SOLUTIONS`. A deep dive is not looked for here.
     **names
         Values for other names that the functions use.
 
@@ -51,7 +52,10 @@ def functions_of(number, paths=CORE, **names):
         Every name that is imported or defined at the top level of a cell. If a name is defined
         twice, the last definition counts.
     """
-    (path,) = [path for path in paths if path.name.startswith(number)]
+    if number.startswith("more/"):
+        path = ROOT / "notebooks" / f"{number}.ipynb"
+    else:
+        (path,) = [path for path in paths if path.name.startswith(number)]
     definitions = ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef
     body = [
         node

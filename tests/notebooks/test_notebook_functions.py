@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from checks import random_problem
+from conftest import ROOT
 from notebook_code import CORE, SOLUTIONS, functions_of, read, tagged
 from PIL import Image
 
@@ -87,39 +88,17 @@ def test_01_batches(seed, batch_size):
 SIX_ACTIVATIONS = ["linear", "relu", "tanh", "sigmoid", "softplus", "cosh"]
 
 
-def activations_of_02():
-    """Return the table `activations` that notebook 02 assigns."""
-    (path,) = [path for path in CORE if path.name.startswith("02")]
+def activations_by_hand():
+    """Return the table `activations` that "Activations and initialization" assigns."""
+    name = "more/activations_and_initialization"
     (table,) = [
         node.value
-        for cell in read(path).cells
+        for cell in read(ROOT / "notebooks" / f"{name}.ipynb").cells
         if cell.cell_type == "code"
         for node in ast.parse(cell.source).body
         if isinstance(node, ast.Assign) and ast.unparse(node.targets) == "activations"
     ]
-    return eval(compile(ast.Expression(table), path.name, "eval"), functions_of("02"))
-
-
-@every_seed
-def test_02_activations(seed):
-    a = np.random.default_rng(seed).normal(0, 5, (6, 4))
-    by_hand = activations_of_02()
-    assert list(by_hand) == SIX_ACTIVATIONS
-    for name, (function, derivative) in by_hand.items():
-        by_module = vae_nb.ACTIVATIONS[name]
-        np.testing.assert_allclose(function(a), by_module.function(a), err_msg=name)
-        slope = by_module.derivative(a, by_module.function(a))
-        np.testing.assert_allclose(derivative(a), slope, rtol=1e-6, atol=1e-12, err_msg=name)
-
-
-@every_seed
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_02_sigmoid_and_softplus(seed, dtype):
-    x = np.random.default_rng(seed).normal(0, 100, (6, 4)).astype(dtype)  # far out, too
-    for name in ("sigmoid", "softplus"):
-        by_hand, expected = functions_of("02")[name](x), getattr(vae_nb, name)(x)
-        assert by_hand.dtype == expected.dtype
-        np.testing.assert_array_equal(by_hand, expected, err_msg=name)
+    return eval(compile(ast.Expression(table), name, "eval"), functions_of(name))
 
 
 @every_seed
@@ -128,7 +107,7 @@ def test_02_dense_layer(seed, name):
     rng = np.random.default_rng(seed)
     shapes = [(7, 5), (5, 3), (3,), (7, 3)]
     x, weights, biases, output_gradient = (rng.normal(size=shape) for shape in shapes)
-    function, derivative = activations_of_02()[name]
+    function, derivative = activations_by_hand()[name]
     by_hand = functions_of("02")
     layer = vae_nb.Dense(weights, biases, name)
     pre_activation, output = by_hand["dense_forward"](x, weights, biases, function)
@@ -242,54 +221,6 @@ def test_03_loss_and_every_gradient(seed, activation):
 
 
 # --- 04 · Train ---
-
-
-def textbook_walk(name, parameters, gradients, rates, settings):
-    """Return the notebook's optimizer and the module's, both after some steps."""
-    by_hand = functions_of("04", EPOCHS=20)[f"Textbook{name}"](parameters.copy(), **settings)
-    module = getattr(vae_nb, name)(parameters.copy(), **settings)
-    for gradient, rate in zip(gradients, rates, strict=True):
-        by_hand.update(gradient, rate)
-        module.update(gradient, rate)
-    return by_hand, module
-
-
-@every_seed
-def test_04_adam(seed):
-    rng = np.random.default_rng(seed)
-    settings = {"beta1": rng.uniform(0, 0.95), "beta2": rng.uniform(0.95, 1), "epsilon": 1e-3}
-    gradients, rates = rng.normal(size=(30, 7)), rng.uniform(0, 0.1, 30)
-    by_hand, module = textbook_walk("Adam", rng.normal(size=7), gradients, rates, settings)
-    np.testing.assert_allclose(by_hand.parameters, module.parameters, rtol=1e-9)
-    first, second = module.moments
-    np.testing.assert_allclose(by_hand.first_moment, first * (1 - settings["beta1"]), rtol=1e-9)
-    np.testing.assert_allclose(by_hand.second_moment, second * (1 - settings["beta2"]), rtol=1e-9)
-
-
-@every_seed
-def test_04_sgd(seed):
-    rng = np.random.default_rng(seed)
-    gradients, rates = rng.normal(size=(30, 7)), rng.uniform(0, 0.1, 30)
-    settings = {"momentum": rng.uniform(0, 0.95)}
-    by_hand, module = textbook_walk("SGD", rng.normal(size=7), gradients, rates, settings)
-    np.testing.assert_allclose(by_hand.parameters, module.parameters, rtol=1e-9)
-    np.testing.assert_allclose(by_hand.velocity, module.velocity, rtol=1e-9)
-
-
-@every_seed
-@pytest.mark.parametrize("rule", ["momentum", "adam"])
-def test_04_the_valleys_rules_are_the_modules(rule, seed):
-    rng = np.random.default_rng(seed)
-    start, rate = rng.normal(size=2), rng.uniform(0.001, 0.1)
-    parameters = start.copy()
-    optimizer = {"momentum": vae_nb.SGD, "adam": vae_nb.Adam}[rule](parameters)
-    step = functions_of("04", EPOCHS=20)[rule](rate)
-    position = start.copy()
-    for t in range(1, 31):
-        gradient = rng.normal(size=2)
-        position = position - step(gradient, t)
-        optimizer.update(gradient, rate)
-    np.testing.assert_allclose(position, parameters, rtol=1e-9)
 
 
 @every_seed
@@ -841,3 +772,134 @@ def test_10_no_point_beats_the_front(seed):
     for point, is_on_the_front in zip(points, found, strict=True):
         beaten = any((other <= point).all() and (other < point).any() for other in points)
         assert is_on_the_front == (not beaten)
+
+
+# --- more · deep dives ---
+
+
+@every_seed
+def test_more_activations(seed):
+    a = np.random.default_rng(seed).normal(0, 5, (6, 4))
+    by_hand = activations_by_hand()
+    assert list(by_hand) == SIX_ACTIVATIONS
+    for name, (function, derivative) in by_hand.items():
+        by_module = vae_nb.ACTIVATIONS[name]
+        np.testing.assert_allclose(function(a), by_module.function(a), err_msg=name)
+        slope = by_module.derivative(a, by_module.function(a))
+        np.testing.assert_allclose(derivative(a), slope, rtol=1e-6, atol=1e-12, err_msg=name)
+
+
+@every_seed
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_more_sigmoid_and_softplus(seed, dtype):
+    x = np.random.default_rng(seed).normal(0, 100, (6, 4)).astype(dtype)  # far out, too
+    pitfalls = functions_of("more/float32_pitfalls")
+    activations = functions_of("more/activations_and_initialization")
+    for by_hand, expected in (
+        (activations["sigmoid"](x), vae_nb.sigmoid(x)),
+        (activations["softplus"](x), vae_nb.softplus(x)),
+        (pitfalls["tanh_sigmoid"](x), vae_nb.sigmoid(x)),
+        (pitfalls["softplus"](x), vae_nb.softplus(x)),
+    ):
+        assert by_hand.dtype == expected.dtype
+        np.testing.assert_array_equal(by_hand, expected)
+
+
+@every_seed
+def test_more_float32_formulas_are_right_in_float64(seed):
+    by_hand = functions_of("more/float32_pitfalls")
+    rng = np.random.default_rng(seed)
+    logits, x = rng.normal(0, 4, (5, 12)), rng.random((5, 12))
+    expected = vae_nb.bernoulli_loss(logits, x)
+    np.testing.assert_allclose(by_hand["loss_from_logits"](logits, x).sum(axis=1), expected)
+    x_hat = by_hand["textbook_sigmoid"](logits)
+    from_probabilities = by_hand["bernoulli_from_probabilities"](x_hat, x)
+    np.testing.assert_allclose(from_probabilities.sum(axis=1), expected)
+    log_variance = rng.normal(size=(5, 3))
+    expected = vae_nb.kl_divergence_per_dimension(0 * log_variance, log_variance)
+    for name in ("kl_as_written", "kl_with_expm1"):
+        np.testing.assert_allclose(by_hand[name](log_variance), expected)
+
+
+@every_seed
+@pytest.mark.parametrize("estimator", ["pathwise_gradients", "score_function_gradients"])
+def test_more_both_gradients_of_an_expectation_are_right_on_average(seed, estimator):
+    rng = np.random.default_rng(seed)
+    mean, log_variance = rng.normal(size=(2, 3))
+    noise = rng.standard_normal((100_000, 3))
+    by_hand = functions_of("more/score_function_gradients")
+    found = by_hand[estimator](mean, log_variance, noise)
+    exact = 2 * (mean - 2), np.exp(log_variance)
+    for samples, expected in zip(found, exact, strict=True):
+        standard_error = samples.std(axis=0) / np.sqrt(len(noise))
+        assert np.all(np.abs(samples.mean(axis=0) - expected) < 5 * standard_error)
+
+
+def textbook_walk(name, parameters, gradients, rates, settings):
+    """Return the notebook's optimizer and the module's, both after some steps."""
+    textbook = functions_of("more/adam_and_its_relatives")[f"Textbook{name}"]
+    by_hand = textbook(parameters.copy(), **settings)
+    module = getattr(vae_nb, name)(parameters.copy(), **settings)
+    for gradient, rate in zip(gradients, rates, strict=True):
+        by_hand.update(gradient, rate)
+        module.update(gradient, rate)
+    return by_hand, module
+
+
+@every_seed
+def test_more_adam(seed):
+    rng = np.random.default_rng(seed)
+    settings = {"beta1": rng.uniform(0, 0.95), "beta2": rng.uniform(0.95, 1), "epsilon": 1e-3}
+    gradients, rates = rng.normal(size=(30, 7)), rng.uniform(0, 0.1, 30)
+    by_hand, module = textbook_walk("Adam", rng.normal(size=7), gradients, rates, settings)
+    np.testing.assert_allclose(by_hand.parameters, module.parameters, rtol=1e-9)
+    first, second = module.moments
+    np.testing.assert_allclose(by_hand.first_moment, first * (1 - settings["beta1"]), rtol=1e-9)
+    np.testing.assert_allclose(by_hand.second_moment, second * (1 - settings["beta2"]), rtol=1e-9)
+
+
+@every_seed
+def test_more_sgd(seed):
+    rng = np.random.default_rng(seed)
+    gradients, rates = rng.normal(size=(30, 7)), rng.uniform(0, 0.1, 30)
+    settings = {"momentum": rng.uniform(0, 0.95)}
+    by_hand, module = textbook_walk("SGD", rng.normal(size=7), gradients, rates, settings)
+    np.testing.assert_allclose(by_hand.parameters, module.parameters, rtol=1e-9)
+    np.testing.assert_allclose(by_hand.velocity, module.velocity, rtol=1e-9)
+
+
+@every_seed
+def test_more_rmsprop_is_adam_without_momentum(seed):
+    """Without the correction of its start, too: after many steps that is no difference."""
+    rng = np.random.default_rng(seed)
+    start, beta2 = rng.normal(size=7), rng.uniform(0.5, 0.8)
+    rmsprop = functions_of("more/adam_and_its_relatives")["TextbookRMSprop"](start.copy(), beta2)
+    adam = vae_nb.Adam(start.copy(), beta1=0, beta2=beta2)
+    for gradient in rng.normal(size=(300, 7)):
+        before = rmsprop.parameters.copy(), adam.parameters.copy()
+        rmsprop.update(gradient, 0.1)
+        adam.update(gradient, 0.1)
+    steps = rmsprop.parameters - before[0], adam.parameters - before[1]
+    np.testing.assert_allclose(*steps, rtol=1e-6)
+
+
+@every_seed
+def test_more_evidence_lower_bound(seed):
+    """The ELBO of the exact posterior is the evidence, and that of no normal density is above."""
+    by_hand = functions_of(
+        "more/the_evidence_and_its_bound",
+        GRID=np.linspace(-12, 12, 4001),
+        STEP=24 / 4000,
+        PICTURE=np.array([1, 0, 1]),
+    )
+    rng = np.random.default_rng(seed)
+    grid = np.linspace(-12, 12, 4001)
+    log_p = by_hand["log_joint"](grid, rng.normal(size=3), rng.normal(size=3))
+    log_q = by_hand["log_normal"](grid, rng.normal(), rng.uniform(0.3, 1))
+    elbo, evidence = by_hand["elbo_and_evidence"](log_q, log_p)
+    best, _ = by_hand["elbo_and_evidence"](log_p - evidence, log_p)
+    assert elbo < evidence
+    assert best == pytest.approx(evidence)
+    z = rng.standard_normal(20)
+    log_weights = by_hand["log_joint"](z, np.zeros(3), 0) - by_hand["log_normal"](z, 0, 1)
+    np.testing.assert_allclose(log_weights, 3 * np.log(0.5))  # no weights: each pixel is a coin
