@@ -6,14 +6,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from checks import random_problem
 from conftest import ROOT
-from notebook_code import CORE, SOLUTIONS, functions_of, read, tagged
+from notebook_code import SOLUTIONS, functions_of, read, tagged
 from PIL import Image
 
 import vae_nb
-from vae_nb.core.architecture import layer_shapes
-from vae_nb.data.config import LayerConfig, ModelConfig
 from vae_nb.exercises import notebook_07
 from vae_nb.show.controls import ImageView
 
@@ -80,237 +77,6 @@ def test_01_batches(seed, batch_size):
     assert len(batches) == len(module_batches)
     for batch, module_batch in zip(batches, module_batches, strict=True):
         np.testing.assert_array_equal(batch, module_batch)
-
-
-# --- 02 · Build a VAE from NumPy ---
-
-
-SIX_ACTIVATIONS = ["linear", "relu", "tanh", "sigmoid", "softplus", "cosh"]
-
-
-def activations_by_hand():
-    """Return the table `activations` that "Activations and initialization" assigns."""
-    name = "more/activations_and_initialization"
-    (table,) = [
-        node.value
-        for cell in read(ROOT / "notebooks" / f"{name}.ipynb").cells
-        if cell.cell_type == "code"
-        for node in ast.parse(cell.source).body
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets) == "activations"
-    ]
-    return eval(compile(ast.Expression(table), name, "eval"), functions_of(name))
-
-
-@every_seed
-@pytest.mark.parametrize("name", SIX_ACTIVATIONS)
-def test_02_dense_layer(seed, name):
-    rng = np.random.default_rng(seed)
-    shapes = [(7, 5), (5, 3), (3,), (7, 3)]
-    x, weights, biases, output_gradient = (rng.normal(size=shape) for shape in shapes)
-    function, derivative = activations_by_hand()[name]
-    by_hand = functions_of("02")
-    layer = vae_nb.Dense(weights, biases, name)
-    pre_activation, output = by_hand["dense_forward"](x, weights, biases, function)
-    np.testing.assert_allclose(output, layer.forward(x), rtol=1e-12)
-    np.testing.assert_allclose(pre_activation, layer.pre_activation, rtol=1e-12)
-    found = by_hand["dense_backward"](x, weights, pre_activation, output_gradient, derivative)
-    x_gradient = layer.backward(output_gradient)
-    expected = layer.weights_gradient, layer.biases_gradient, x_gradient
-    for by_hand_part, by_module_part in zip(found, expected, strict=True):
-        np.testing.assert_allclose(by_hand_part, by_module_part, rtol=1e-9, atol=1e-12)
-
-
-@every_seed
-def test_02_encoder_and_decoder(seed):
-    """With every activation, biases that are not zero, and log-variances beyond their bound."""
-    rng = np.random.default_rng(seed)
-    layers = tuple(LayerConfig(5, name) for name in vae_nb.ACTIVATIONS)
-    model = ModelConfig(latent_dim=3, encoder_layers=layers, decoder_layers=layers[::-1])
-    vae = vae_nb.VAE(model, (4, 3, 2), rng, np.float64)
-    vae.center_on(rng.random(24))
-    vae.parameters += rng.normal(0, 0.1, vae.parameters.shape)
-    parameters = vae.named_parameters()
-    parameters["log_variance.biases"][:] = [-40, 0.3, 40]
-    by_hand = functions_of("02", shapes=layer_shapes(model, (4, 3, 2)))
-    x, z = rng.random((6, 24)), rng.normal(size=(6, 3))
-    mean, log_variance = by_hand["encode"](x, parameters, vae.mean_image)
-    assert log_variance.min() == -30
-    assert log_variance.max() == 30
-    for by_hand_part, by_module_part in zip((mean, log_variance), vae.encode(x), strict=True):
-        np.testing.assert_allclose(by_hand_part, by_module_part, rtol=1e-9, atol=1e-12)
-    logits = by_hand["decode_logits"](z, parameters)
-    np.testing.assert_allclose(logits, vae.decode_logits(z), rtol=1e-9, atol=1e-12)
-
-
-@every_seed
-def test_02_reparameterization(seed):
-    rng = np.random.default_rng(seed)
-    mean, log_variance, noise = rng.normal(size=(3, 6, 4))
-    by_hand = functions_of("02")["reparameterize"](mean, log_variance, noise)
-    np.testing.assert_allclose(by_hand, vae_nb.reparameterize(mean, log_variance, noise))
-
-
-# --- 03 · The loss and its gradient ---
-
-
-@every_seed
-def test_03_terms_of_the_loss(seed):
-    by_hand = functions_of("03")
-    rng = np.random.default_rng(seed)
-    logits, x = rng.normal(0, 4, (5, 12)), rng.random((5, 12)).round(1)  # 0 and 1, too
-    for name in ("sigmoid", "softplus"):
-        np.testing.assert_allclose(by_hand[name](logits), getattr(vae_nb, name)(logits))
-    expected = vae_nb.bernoulli_loss(logits, x)
-    np.testing.assert_allclose(by_hand["loss_from_logits"](logits, x).sum(axis=1), expected)
-    np.testing.assert_allclose(
-        by_hand["bernoulli_from_probabilities"](vae_nb.sigmoid(logits), x).sum(axis=1), expected
-    )
-    np.testing.assert_allclose(by_hand["entropy"](x), vae_nb.bernoulli_entropy(x))
-    mean, log_variance = rng.normal(size=(2, 5, 3))
-    np.testing.assert_allclose(
-        by_hand["kl_divergence"](mean, log_variance), vae_nb.kl_divergence(mean, log_variance)
-    )
-
-
-def test_03_activations_are_those_of_the_module():
-    a = np.random.default_rng(0).normal(0, 2, (4, 5))
-    by_hand = functions_of("03")["activation"]
-    for name in SIX_ACTIVATIONS:
-        by_module = vae_nb.ACTIVATIONS[name]
-        value, derivative = by_hand(name, a)
-        np.testing.assert_allclose(value, by_module.function(a), atol=1e-15)
-        slope = by_module.derivative(a, by_module.function(a))
-        np.testing.assert_allclose(derivative, slope, atol=1e-15)
-
-
-@every_seed
-def test_03_gradient_checking(seed):
-    by_hand = functions_of("03")
-    array, other = np.random.default_rng(seed).normal(size=(2, 3, 4))
-
-    def function():
-        return np.sum(np.sin(array) * other)
-
-    numeric = by_hand["central_differences"](function, array)
-    np.testing.assert_array_equal(numeric.reshape(-1), vae_nb.central_differences(function, array))
-    error = by_hand["relative_error"](array, other)
-    np.testing.assert_allclose(error, vae_nb.relative_error(array, other))
-
-
-@every_seed
-@pytest.mark.parametrize("activation", SIX_ACTIVATIONS)
-def test_03_loss_and_every_gradient(seed, activation):
-    """In float64, with biases that are not zero, and one log-variance outside the bound."""
-    bound = vae_nb.core.model.LOG_VARIANCE_BOUND
-    by_hand = functions_of("03", LOG_VARIANCE_BOUND=bound)["loss_and_gradients"]
-    layers = [(4, activation), (4, "tanh")]
-    vae, x, noise = random_problem(layers, layers, latent_dim=3, seed=seed)
-    for outside in (False, True):
-        if outside:
-            vae.log_variance_head.weights[:, 0] = 0
-            vae.log_variance_head.biases[0] = -bound - 1
-        loss, z, gradients = by_hand(vae, x, noise, 0.7)
-        np.testing.assert_allclose(loss, vae.loss_and_gradients(x, noise, 0.7).total)
-        np.testing.assert_allclose(z, vae_nb.reparameterize(*vae.encode(x), noise))
-        by_module = vae.named_gradients()
-        assert gradients.keys() == by_module.keys()
-        for name, gradient in by_module.items():
-            np.testing.assert_allclose(
-                gradients[name], gradient, rtol=1e-9, atol=1e-12, err_msg=name
-            )
-
-
-# --- 04 · Train ---
-
-
-@every_seed
-def test_04_schedules_and_clipping(seed):
-    rng = np.random.default_rng(seed)
-    functions = functions_of("04", EPOCHS=20)
-    for schedule in ("cosine", "constant"):
-        overrides = {
-            "training.learning_rate_schedule": schedule,
-            "training.warmup_steps": int(rng.integers(0, 200)),
-            "training.kl_warmup": float(rng.choice([0, rng.uniform()])),
-            "training.kl_weight": float(rng.uniform(0.1, 10)),
-        }
-        training_config = vae_nb.load_config(None, overrides).training
-        total_steps = int(rng.integers(1, 1000))
-        for step in range(0, total_steps, 7):
-            for name in ("learning_rate", "kl_weight"):
-                found = functions[f"{name}_by_hand"](step, total_steps, training_config)
-                expected = getattr(vae_nb, f"{name}_at")(step, total_steps, training_config)
-                assert found == pytest.approx(expected)
-    for norm, clip_norm in rng.uniform(0.1, 10, (20, 2)):
-        assert functions["clip_by_hand"](norm, clip_norm) == vae_nb.clip_scale(norm, clip_norm)
-
-
-def discs_and_config(**training_values):
-    """Return a training configuration, the notebook's toy images, split, and a new VAE for them."""
-    config = vae_nb.load_config(
-        None,
-        {
-            "data.input_size": [12, 12],
-            "model.latent_dim": 2,
-            "model.encoder_layers": [{"units": 5, "activation": "relu"}],
-            **{f"training.{key}": value for key, value in training_values.items()},
-        },
-    )
-    seed = training_values["seed"]
-    sets = functions_of("04", EPOCHS=20)["discs"](12, seed=seed).split(0.25, seed=0)
-    weights = vae_nb.random_stream(seed, "weights")
-    return config.training, sets, vae_nb.VAE(config.model, (12, 12, 3), weights)
-
-
-@pytest.mark.parametrize("seed", range(10))
-def test_04_best_epoch(seed, monkeypatch):
-    """With random held-out totals, of which many are equal, and a KL warm-up."""
-    rng = np.random.default_rng(seed)
-    training_config, sets, vae = discs_and_config(
-        epochs=15,
-        early_stopping_patience=int(rng.integers(1, 5)),
-        kl_warmup=float(rng.choice([0, rng.uniform(0, 0.6)])),
-        seed=seed,
-    )
-    totals = rng.integers(400, 410, 15).astype(float)
-    remaining = iter(totals)
-    monkeypatch.setattr("vae_nb.core.training.negative_elbo", lambda *_: (next(remaining), 0.0))
-    history = vae_nb.train(vae, *sets, training_config, progress=False)
-    kl_weight = training_config.kl_weight
-    weights = [*history["kl_weight"], *[kl_weight] * (15 - len(history))]
-    found = functions_of("04", EPOCHS=20)["best_epoch_by_hand"](
-        totals, weights, kl_weight, training_config.early_stopping_patience
-    )
-    assert found == (history.saved_epoch, len(history))
-
-
-@every_seed
-@pytest.mark.parametrize("clip_norm", [None, 3.0])
-def test_04_training_loop(clip_norm, seed):
-    settings = {"epochs": 4, "gradient_clip_norm": clip_norm, "seed": seed}
-    training_config, sets, module = discs_and_config(**settings)
-    history = vae_nb.train(module, *sets, training_config, batch_size=4, progress=False)
-    _, _, vae = discs_and_config(**settings)
-    by_hand = functions_of("04", EPOCHS=20)["train_by_hand"]
-    with vae_nb.worker_threads():
-        totals = by_hand(vae, sets[0], training_config, batch_size=4)
-    assert np.array_equal(totals, history["train_total"])
-    vae.reorder_latent(np.argsort(-vae_nb.kl_per_dimension(vae, sets[0]), kind="stable"))
-    assert np.array_equal(vae.parameters, module.parameters)
-
-
-@every_seed
-def test_04_the_film_keeps_first_and_last_and_changes_no_bit(seed):
-    training_config, sets, watched = discs_and_config(epochs=30, seed=seed)
-    # Made for 100 epochs, but the training ends after 30.
-    film = functions_of("04", EPOCHS=20)["Film"](sets[0].as_float(), 100, most=6)
-    vae_nb.train(watched, *sets, training_config, on_epoch_end=film, progress=False)
-    _, _, vae = discs_and_config(epochs=30, seed=seed)
-    vae_nb.train(vae, *sets, training_config, progress=False)
-    assert np.array_equal(watched.parameters, vae.parameters)
-    assert list(film.pictures) == [1, 3, 6, 16, 30]
-    assert all(images.dtype == np.uint8 for images in film.pictures.values())
-    np.testing.assert_allclose(film.pictures[30], 255 * vae.reconstruct(film.x), atol=0.51)
 
 
 # --- 05 · Reconstruct ---
@@ -775,6 +541,22 @@ def test_10_no_point_beats_the_front(seed):
 
 
 # --- more · deep dives ---
+
+
+SIX_ACTIVATIONS = ["linear", "relu", "tanh", "sigmoid", "softplus", "cosh"]
+
+
+def activations_by_hand():
+    """Return the table `activations` that "Activations and initialization" assigns."""
+    name = "more/activations_and_initialization"
+    (table,) = [
+        node.value
+        for cell in read(ROOT / "notebooks" / f"{name}.ipynb").cells
+        if cell.cell_type == "code"
+        for node in ast.parse(cell.source).body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets) == "activations"
+    ]
+    return eval(compile(ast.Expression(table), name, "eval"), functions_of(name))
 
 
 @every_seed
