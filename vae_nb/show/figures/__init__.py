@@ -8,7 +8,7 @@ Names and labels are plain text, not formulas.
 
 - `images`: a set of images, reconstructions, grids, tables and the frames of a film.
 - `latent`: the latent space, the KL per dimension, traversals and the sliders.
-- `plane`: a latent space of two dimensions, and a walk through it.
+- `plane`: latent spaces of two dimensions, and a walk through one.
 - `network`: the layers, and the check of their gradients.
 - `patches`: a convolution as a product.
 - `curves`: the losses of a training.
@@ -20,6 +20,7 @@ build on `tiles`.
 
 from vae_nb.show.figures.curves import loss_curves
 from vae_nb.show.figures.images import (
+    contact_sheet,
     dataset,
     film,
     image_grid,
@@ -50,7 +51,7 @@ from vae_nb.show.figures.paper import (
     YELLOW,
 )
 from vae_nb.show.figures.patches import shared_matrix
-from vae_nb.show.figures.plane import latent_plane, plane_film
+from vae_nb.show.figures.plane import latent_plane, latent_planes, plane_film, plane_picture
 from vae_nb.show.figures.sweeps import sweep_curves, sweep_dots, sweep_trade_off
 
 __all__ = [
@@ -66,6 +67,7 @@ __all__ = [
     "VERMILLION",
     "YELLOW",
     "architecture",
+    "contact_sheet",
     "dataset",
     "film",
     "gradient_check",
@@ -75,11 +77,13 @@ __all__ = [
     "interpolation",
     "kl_per_dimension",
     "latent_plane",
+    "latent_planes",
     "latent_space",
     "latent_strips",
     "latent_traversal",
     "loss_curves",
     "plane_film",
+    "plane_picture",
     "reconstructions",
     "shared_matrix",
     "sliders",
