@@ -436,7 +436,7 @@ def test_a_plane_shows_the_grid_and_the_pictures_at_their_codes(shape):
 def test_two_planes_show_one_square_and_all_codes():
     decoded = some_images(2, 15, 15, 32, 32, 3)
     pictures = some_images(2, 32, 32, 3, seed=1)
-    planes = {"near": (decoded[0], [[0, 0], [2, 2]]), "far": (decoded[1], [[0, 0], [-20, 10]])}
+    planes = {"near": (decoded[0], [[0, 0], [9, 9]]), "far": (decoded[1], [[0, 0], [-20, 10]])}
     figure = figures.latent_planes(planes, 3.0, pictures)
     canvas = rendered(figure)
     for grid in decoded:
@@ -445,8 +445,8 @@ def test_two_planes_show_one_square_and_all_codes():
     np.testing.assert_allclose(limits, [[-3, 3], [-22, 22]] * 2)
     (near_x, near_y), (far_x, far_y) = sorted(places(canvas, pictures[1]))
     scale = 480 / 44
-    assert far_x - near_x == pytest.approx(76 + 480 + 16 - 22 * scale, abs=2)
-    assert near_y - far_y == pytest.approx(8 * scale, abs=2)
+    assert far_x - near_x == pytest.approx(76 + 480 + 16 - 29 * scale, abs=2)
+    assert near_y - far_y == pytest.approx(scale, abs=2)
 
 
 def test_a_contact_sheet_keeps_shapes_and_order():
