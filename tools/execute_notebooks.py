@@ -71,7 +71,9 @@ def with_few_colors(text):
         return text
     buffer = io.BytesIO()
     opaque = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
-    opaque.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
+    # Without k-means, a color that few pixels have may turn into another one.
+    few_colors = opaque.convert("RGB").quantize(256, kmeans=3, dither=Image.Dither.NONE)
+    few_colors.save(buffer, "PNG", optimize=True)
     return base64.b64encode(buffer.getvalue()).decode()
 
 

@@ -19,7 +19,9 @@ SEEDS = range(3)
 every_seed = pytest.mark.parametrize("seed", SEEDS)
 
 
-# --- 01 · Load the emojis ---
+# --- more: Pixels and transparency ---
+
+PIXELS = [ROOT / "notebooks" / "more" / "pixels_and_transparency.ipynb"]
 
 
 def saved_and_loaded(pixels, folder, height, width, channels):
@@ -30,17 +32,11 @@ def saved_and_loaded(pixels, folder, height, width, channels):
     return vae_nb.load_images(vae_nb.load_config("config.json", overrides).data).pixels[0]
 
 
-def random_image_set(rng, count=60):
-    pixels = rng.integers(0, 256, (count, 4, 3, 1), dtype=np.uint8)
-    labels = tuple(rng.choice(["a", "b", "c/d", "e"], count, p=[0.6, 0.3, 0.08, 0.02]).tolist())
-    return vae_nb.ImageSet(pixels, tuple(map(str, range(count))), labels)
-
-
 @every_seed
 @pytest.mark.parametrize("channels", [1, 3])
-def test_01_an_image_by_hand(seed, channels, tmp_path):
+def test_an_image_by_hand(seed, channels, tmp_path):
     rng = np.random.default_rng(seed)
-    by_hand = functions_of("01")
+    by_hand = functions_of("pixels", PIXELS)
     for _ in range(5):
         height, width, *shape = (int(size) for size in rng.integers([4, 4, 1, 1], 70))
         rgba = rng.integers(0, 256, (*shape, 4), dtype=np.uint8)
@@ -49,34 +45,12 @@ def test_01_an_image_by_hand(seed, channels, tmp_path):
         np.testing.assert_array_equal(fitted, loaded)
 
 
-def test_01_every_color_at_every_opacity(tmp_path):
+def test_every_color_at_every_opacity(tmp_path):
     rgba = np.zeros((256, 256, 4), np.uint8)
     rgba[..., :3] = np.arange(256)[:, None, None]
     rgba[..., 3] = np.arange(256)
     loaded = saved_and_loaded(rgba, tmp_path, 256, 256, 3)
-    np.testing.assert_array_equal(functions_of("01")["on_white"](rgba), loaded)
-
-
-@every_seed
-@pytest.mark.parametrize("share", [0.01, 0.2, 0.37, 0.99])
-def test_01_split(seed, share):
-    image_set = random_image_set(np.random.default_rng(seed))
-    train, held_out = functions_of("01")["split_by_hand"](image_set, share, seed)
-    train_set, validation_set = image_set.split(share, seed)
-    assert train_set.names == tuple(map(str, train))
-    assert validation_set.names == tuple(map(str, held_out))
-
-
-@every_seed
-@pytest.mark.parametrize("batch_size", [1, 7, 60, 100])
-def test_01_batches(seed, batch_size):
-    image_set = random_image_set(np.random.default_rng(seed))
-    by_hand = functions_of("01")["batches_by_hand"]
-    batches = list(by_hand(image_set, batch_size, np.random.default_rng(seed)))
-    module_batches = list(image_set.batches(batch_size, np.random.default_rng(seed)))
-    assert len(batches) == len(module_batches)
-    for batch, module_batch in zip(batches, module_batches, strict=True):
-        np.testing.assert_array_equal(batch, module_batch)
+    np.testing.assert_array_equal(functions_of("pixels", PIXELS)["on_white"](rgba), loaded)
 
 
 # --- 05 · Reconstruct ---

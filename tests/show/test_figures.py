@@ -93,8 +93,22 @@ def all_figures(count, shape, labels, latent):
         "latent_traversal": figures.latent_traversal(
             grid, values, values[: len(grid)], "first latent dimension z₁", "second one z₂"
         ),
+        "contact_sheet": figures.contact_sheet(
+            {
+                f"{n} $日$ a long name": some_images(40 + 90 * n, 200, 3)
+                for n in range(count % 4 + 1)
+            }
+        ),
         "latent_plane": figures.latent_plane(
             some_images(15, 15, *shape), 3.0, images, np.resize(points, (count, 2))
+        ),
+        "latent_planes": figures.latent_planes(
+            {
+                "a $long$ 日 name": (some_images(15, 15, *shape), np.resize(points, (count, 2))),
+                "another": (some_images(15, 15, *shape), np.resize(9 * points, (count, 2))),
+            },
+            3.0,
+            images,
         ),
         "latent_strips": figures.latent_strips(
             some_images(latent, 7, *shape), np.linspace(-3, 3, 7), names
@@ -406,7 +420,8 @@ def test_a_plane_shows_the_grid_and_the_pictures_at_their_codes(shape):
     decoded = some_images(15, 15, *shape)
     figure = figures.latent_plane(decoded, 3.0, decoded[0, :2], [[0, 0], [2.99, 2.99]])
     canvas = rendered(figure)
-    grid, codes, *_ = (axes.get_window_extent() for axes in figure.axes[1:])
+    panels = [axes for axes in figure.axes if axes.get_xlabel() == "z1"]
+    grid, codes = (axes.get_window_extent() for axes in panels)
     ((x, y),) = places(canvas, enlarged(decoded[-1, 0], 1))  # y points upwards
     assert abs(x - grid.x0 - (32 - shape[1]) // 2) <= 1
     assert abs(canvas.shape[0] - y - grid.y1) <= 1
@@ -416,6 +431,35 @@ def test_a_plane_shows_the_grid_and_the_pictures_at_their_codes(shape):
     x, y = max(places(canvas, enlarged(decoded[0, 1], 1)))  # whole, though near the corner
     assert x + shape[1] <= codes.x1
     assert canvas.shape[0] - y <= codes.y1
+
+
+def test_two_planes_show_one_square_and_all_codes():
+    decoded = some_images(2, 15, 15, 32, 32, 3)
+    pictures = some_images(2, 32, 32, 3, seed=1)
+    planes = {"near": (decoded[0], [[0, 0], [9, 9]]), "far": (decoded[1], [[0, 0], [-20, 10]])}
+    figure = figures.latent_planes(planes, 3.0, pictures)
+    canvas = rendered(figure)
+    for grid in decoded:
+        assert len(places(canvas, grid[0, 0])) == 1
+    limits = [axes.get_xlim() for axes in figure.axes if axes.get_xlabel() == "z1"]
+    np.testing.assert_allclose(limits, [[-3, 3], [-22, 22]] * 2)
+    (near_x, near_y), (far_x, far_y) = sorted(places(canvas, pictures[1]))
+    scale = 480 / 44
+    assert far_x - near_x == pytest.approx(76 + 480 + 16 - 29 * scale, abs=2)
+    assert near_y - far_y == pytest.approx(scale, abs=2)
+
+
+def test_a_contact_sheet_keeps_shapes_and_order():
+    pictures = {"wide": some_images(235, 940, 3), "high": some_images(94, 47, 3)}
+    pictures["third"] = some_images(47, 94, 3)
+    figure = figures.contact_sheet(pictures)
+    boxes = [axes.get_window_extent() for axes in figure.axes[1:]]
+    sizes = [(round(box.width), round(box.height)) for box in boxes]
+    assert sizes == [(470, 118), (470, 940), (470, 235)]
+    assert boxes[0].x1 < boxes[1].x0
+    assert boxes[2].y1 < boxes[1].y0
+    assert boxes[2].x0 == pytest.approx(boxes[0].x0)
+    assert texts(figure)[:3] == ["wide", "high", "third"]
 
 
 def test_a_walk_over_the_plane_marks_where_it_is():

@@ -1,6 +1,6 @@
 """A film of a training: what the model makes of some images, epoch by epoch."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,12 +29,14 @@ class TrainingFilm:
     Attributes
     ----------
     x : ndarray, shape (n, pixels)
+    originals : ndarray of uint8, shape (n, pixels)
     reconstructions : dict of int to ndarray of uint8, shape (n, pixels)
         By epoch, in order.
     """
 
     def __init__(self, x: NDArray, epochs: int, most: int = MOST_FRAMES) -> None:
         self.x = x
+        self.originals = _as_bytes(x)
         self.reconstructions: dict[int, NDArray[np.uint8]] = {}
         self._chosen = set(np.round(np.geomspace(1, epochs, most)).astype(int).tolist())
 
@@ -43,5 +45,24 @@ class TrainingFilm:
         for epoch in list(self.reconstructions):
             if epoch not in self._chosen:  # it was kept as the last one so far
                 del self.reconstructions[epoch]
-        pixels = np.round(255 * vae.reconstruct(self.x)).astype(np.uint8)
-        self.reconstructions[columns["epoch"][-1]] = pixels
+        self.reconstructions[columns["epoch"][-1]] = _as_bytes(vae.reconstruct(self.x))
+
+    def frames(self, image_shape: Sequence[int]) -> NDArray[np.uint8]:
+        """Return a frame for each kept epoch: all originals, then all reconstructions.
+
+        Parameters
+        ----------
+        image_shape : sequence of int
+            (height, width, channels).
+
+        Returns
+        -------
+        ndarray of uint8, shape (epochs, 2 n, height, width, channels)
+            For `figures.film`.
+        """
+        frames = [np.concatenate([self.originals, now]) for now in self.reconstructions.values()]
+        return np.stack(frames).reshape(len(frames), -1, *image_shape)
+
+
+def _as_bytes(x: NDArray) -> NDArray[np.uint8]:
+    return np.round(255 * x).astype(np.uint8)

@@ -8,7 +8,7 @@ Names and labels are plain text, not formulas.
 
 - `images`: a set of images, reconstructions, grids, tables and the frames of a film.
 - `latent`: the latent space, the KL per dimension, traversals and the sliders.
-- `plane`: a latent space of two dimensions, and a walk through it.
+- `plane`: latent spaces of two dimensions, and a walk through one.
 - `clouds`: posteriors as clouds, and how they are drawn from noise.
 - `flow`: how the gradient flows back through a VAE.
 - `network`: the layers, and the check of their gradients.
@@ -24,6 +24,7 @@ from vae_nb.show.figures.clouds import posterior_clouds, reparameterization
 from vae_nb.show.figures.curves import loss_curves
 from vae_nb.show.figures.flow import gradient_flow
 from vae_nb.show.figures.images import (
+    contact_sheet,
     dataset,
     film,
     image_grid,
@@ -54,7 +55,7 @@ from vae_nb.show.figures.paper import (
     YELLOW,
 )
 from vae_nb.show.figures.patches import shared_matrix
-from vae_nb.show.figures.plane import latent_plane, plane_film
+from vae_nb.show.figures.plane import latent_plane, latent_planes, plane_film, plane_picture
 from vae_nb.show.figures.sweeps import sweep_curves, sweep_dots, sweep_trade_off
 
 __all__ = [
@@ -70,6 +71,7 @@ __all__ = [
     "VERMILLION",
     "YELLOW",
     "architecture",
+    "contact_sheet",
     "dataset",
     "film",
     "gradient_check",
@@ -80,11 +82,13 @@ __all__ = [
     "interpolation",
     "kl_per_dimension",
     "latent_plane",
+    "latent_planes",
     "latent_space",
     "latent_strips",
     "latent_traversal",
     "loss_curves",
     "plane_film",
+    "plane_picture",
     "posterior_clouds",
     "reconstructions",
     "reparameterization",

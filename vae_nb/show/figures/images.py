@@ -8,13 +8,17 @@ import numpy as np
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from PIL import Image
 
 from vae_nb.show.figures.paper import (
     GAP,
     LINE,
+    MARGIN,
     VERMILLION,
+    add_image,
     coordinate_names,
     drawable,
+    make_figure,
     widest,
     write,
 )
@@ -31,6 +35,7 @@ from vae_nb.show.figures.tiles import (
 DATASET_COLUMNS = 14
 DATASET_ROWS = 20
 FRAME = 2  # pixels
+SMALL_WIDTH = 470  # pixels of a picture on a contact sheet
 
 
 def dataset(images: NDArray, labels: Sequence[str]) -> Figure:
@@ -240,6 +245,38 @@ def image_tables(blocks: Mapping[str, Mapping[str, NDArray]]) -> Figure:
             for heading, block in blocks.items()
         ]
     )
+
+
+def contact_sheet(pictures: Mapping[str, NDArray], columns: int = 2) -> Figure:
+    """Draw small versions of pictures of any shape, each below its name.
+
+    Parameters
+    ----------
+    pictures : dict of str to ndarray of uint8, shape (height, width, 3)
+    columns : int
+
+    Returns
+    -------
+    Figure
+    """
+    small = {}
+    for name, pixels in pictures.items():
+        image = Image.fromarray(pixels)
+        height = max(1, round(image.height * SMALL_WIDTH / image.width))
+        small[name] = np.asarray(image.resize((SMALL_WIDTH, height), Image.Resampling.LANCZOS))
+    names = list(small)
+    rows = [names[start : start + columns] for start in range(0, len(names), columns)]
+    row_heights = [max(len(small[name]) for name in row) + LINE + GAP + MARGIN for row in rows]
+    width = min(columns, len(names)) * (SMALL_WIDTH + MARGIN) + MARGIN
+    figure, paper = make_figure(width, MARGIN + sum(row_heights))
+    top = MARGIN
+    for row, row_height in zip(rows, row_heights, strict=True):
+        for number, name in enumerate(row):
+            left = MARGIN + number * (SMALL_WIDTH + MARGIN)
+            write(paper, left, top, drawable(name, longest=48), "left", "top")
+            add_image(figure, left, top + LINE + GAP, small[name])
+        top += row_height
+    return figure
 
 
 def film(images: NDArray, columns: int = 1) -> NDArray[np.uint8]:

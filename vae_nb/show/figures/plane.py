@@ -1,7 +1,12 @@
 """A latent space of two dimensions, which fits into one picture, and a walk through it."""
 
+from collections.abc import Mapping
+
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw
 
@@ -12,8 +17,10 @@ from vae_nb.show.figures.paper import (
     GRAY,
     LINE,
     MARGIN,
+    VERMILLION,
     add_axes,
     add_image,
+    drawable,
     make_figure,
 )
 from vae_nb.show.figures.tiles import joined, make_tiles
@@ -41,22 +48,98 @@ def latent_plane(decoded: NDArray, reach: float, images: NDArray, codes: ArrayLi
     -------
     Figure
     """
-    size = PANEL // len(decoded)
-    grid = joined(_squares(decoded[::-1], size), 0)
     top = MARGIN + LINE + GAP
     figure, _ = make_figure(2 * PITCH, top + PANEL + 3 * LINE)
-    left = add_axes(figure, AXIS, top, len(grid), len(grid))
-    right = add_axes(figure, PITCH + AXIS, top, PANEL, PANEL)
-    for axes, title in ((left, "what each point decodes to"), (right, "the training pictures")):
-        axes.set(title=title, xlabel="z1", ylabel="z2")
-        axes.set(xlim=(-reach, reach), ylim=(-reach, reach))
-    add_image(figure, AXIS, top, grid)
+    _add_drawings(figure, AXIS, top, decoded, reach, "what each point decodes to")
+    size = PANEL // len(decoded)
+    _add_codes(figure, PITCH + AXIS, top, codes, reach, images, size, "the training pictures")
+    return figure
+
+
+def latent_planes(
+    planes: Mapping[str, tuple[NDArray, ArrayLike]], reach: float, images: NDArray
+) -> Figure:
+    """Draw the same square of several planes and, below, where the images are around it.
+
+    Parameters
+    ----------
+    planes : dict of str to tuple
+        For each name, the images decoded in the square, as in `latent_plane`, and the codes, an
+        array of shape (images, 2).
+    reach : float
+        The square goes from -reach to reach in both dimensions.
+    images : ndarray, shape (images, height, width, channels)
+
+    Returns
+    -------
+    Figure
+        The lower panels go as far as the furthest code, and show the square as a frame.
+    """
+    top = MARGIN + LINE + GAP
+    second = top + PANEL + 3 * LINE
+    figure, _ = make_figure(len(planes) * PITCH, second + PANEL + 3 * LINE)
+    furthest = max(reach, 1.1 * max(float(np.abs(codes).max()) for _, codes in planes.values()))
+    for number, (name, (decoded, codes)) in enumerate(planes.items()):
+        left = number * PITCH + AXIS
+        _add_drawings(figure, left, top, decoded, reach, drawable(name, longest=48))
+        size = PANEL // len(decoded)
+        axes = _add_codes(figure, left, second, codes, furthest, images, size)
+        side = 2 * reach
+        axes.add_patch(
+            Rectangle((-reach, -reach), side, side, fill=False, color=VERMILLION, linewidth=2)
+        )
+    return figure
+
+
+def _add_drawings(
+    figure: Figure, left: float, top: float, decoded: NDArray, reach: float, title: str
+) -> None:
+    """Add a panel of decoded images with the axes of the plane."""
+    grid = plane_picture(decoded)
+    _set_plane(add_axes(figure, left, top, len(grid), len(grid)), reach, title)
+    add_image(figure, left, top, grid)
+
+
+def _add_codes(
+    figure: Figure,
+    left: float,
+    top: float,
+    codes: ArrayLike,
+    reach: float,
+    images: NDArray,
+    size: int,
+    title: str = "",
+) -> Axes:
+    """Add a panel of the images at their codes; return its axes."""
+    axes = add_axes(figure, left, top, PANEL, PANEL)
+    _set_plane(axes, reach, title)
     limits = np.full(2, -reach), np.full(2, reach)
     colors = np.full(len(images), GRAY)
-    codes = np.asarray(codes, float)
-    panel = scatter_images(right, codes, limits, make_tiles(images, size), colors)
-    add_image(figure, PITCH + AXIS, top, panel)
-    return figure
+    panel = scatter_images(axes, np.asarray(codes, float), limits, make_tiles(images, size), colors)
+    add_image(figure, left, top, panel)
+    return axes
+
+
+def _set_plane(axes: Axes, reach: float, title: str) -> None:
+    """Give axes the names, limits and ticks of a plane."""
+    axes.set(title=title, xlabel="z1", ylabel="z2", xlim=(-reach, reach), ylim=(-reach, reach))
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10]))  # short numbers: 5, not 2.5
+
+
+def plane_picture(decoded: NDArray) -> NDArray[np.uint8]:
+    """Return the plane alone, one image beside the other, for a quick look during a training.
+
+    Parameters
+    ----------
+    decoded : ndarray, shape (n, n, height, width, channels)
+        As in `latent_plane`: the first row is at the bottom.
+
+    Returns
+    -------
+    ndarray of uint8, shape (side, side, 3)
+    """
+    return joined(_squares(decoded[::-1], PANEL // len(decoded)), 0)
 
 
 def plane_film(
