@@ -69,7 +69,11 @@ def test_title_and_parameters(path):
     names = re.findall(r"^(\w+) = ", parameters.source, re.MULTILINE)
     if path.name.startswith("10"):  # it reads what other runs have trained
         assert names == ["sweep_dir", "output_dir"]
-    elif path in CORE and path.name[:2] in ("00", "02", "03"):  # their small model is the same always
+    elif path in CORE and path.name[:2] in (
+        "00",
+        "02",
+        "03",
+    ):  # their small model is the same always
         assert names == ["output_dir"]
     else:  # 04 trains, and has more
         assert names[:3] == ["config_path", "output_dir", "overrides"]
