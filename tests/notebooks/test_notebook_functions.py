@@ -147,7 +147,7 @@ def test_06_rank_correlation_and_shared_neighbors(seed):
     tables = [functions["distances"](posteriors(seed + k, images=20)[0]) for k in range(2)]
     first, second = ([set(np.argsort(row)[:5]) for row in table] for table in tables)
     share = np.mean([len(a & b) / 5 for a, b in zip(first, second, strict=True)])
-    np.testing.assert_allclose(functions["shared_neighbours"](*tables, 5), share)
+    np.testing.assert_allclose(functions["shared_neighbors"](*tables, 5), share)
 
 
 @every_seed
