@@ -37,10 +37,8 @@ class NoisyAutoencoder:
         self.decoder = Dense(latent, hidden, rng)
         self.output = Dense(hidden, len(mean_image), rng, linear=True)
         self.output.weights *= 0.1  # start close to the mean picture
-        self.layers = [
-            *(self.encoder, self.mean_head, self.log_variance_head),
-            *(self.decoder, self.output),
-        ]
+        self.layers = [self.encoder, self.mean_head, self.log_variance_head]
+        self.layers += [self.decoder, self.output]
 
     def encode(self, x):
         hidden = self.encoder.forward(x - self.mean_image)

@@ -37,10 +37,8 @@ class NoisyAutoencoder:
         self.decoder = Dense(latent, hidden, rng)
         self.output = Dense(hidden, len(mean_image), rng, linear=True)
         self.output.weights *= 0.1  # start close to the mean picture
-        self.layers = [
-            *(self.encoder, self.mean_head, self.log_variance_head),
-            *(self.decoder, self.output),
-        ]
+        self.layers = [self.encoder, self.mean_head, self.log_variance_head]
+        self.layers += [self.decoder, self.output]
 
     def encode(self, x):
         hidden = self.encoder.forward(x - self.mean_image)
@@ -144,17 +142,17 @@ class Adam:
 
     def __init__(self, rate, beta1=0.9, beta2=0.999, epsilon=1e-8):
         self.rate, self.beta1, self.beta2, self.epsilon = rate, beta1, beta2, epsilon
-        self.moments = []  # a pair of running averages for each array
+        self.averages = []  # a pair of running averages for each array
         self.steps = 0
 
     def update(self, model):
         pairs = list(arrays_and_gradients(model))
-        if not self.moments:
-            self.moments = [(np.zeros_like(array), np.zeros_like(array)) for array, _ in pairs]
+        if not self.averages:
+            self.averages = [(np.zeros_like(array), np.zeros_like(array)) for array, _ in pairs]
         self.steps += 1
-        for (first, second), (array, gradient) in zip(self.moments, pairs, strict=True):
+        for (first, second), (array, gradient) in zip(self.averages, pairs, strict=True):
             first[:] = self.beta1 * first + (1 - self.beta1) * gradient
             second[:] = self.beta2 * second + (1 - self.beta2) * gradient**2
             first_hat = first / (1 - self.beta1**self.steps)
             second_hat = second / (1 - self.beta2**self.steps)
-            array[:] = array - self.rate * first_hat / (np.sqrt(second_hat) + self.epsilon)
+            array[:] -= self.rate * first_hat / (np.sqrt(second_hat) + self.epsilon)
