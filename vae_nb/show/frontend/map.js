@@ -1,7 +1,7 @@
 // A plane of the latent space: every training picture where its code is, and a point where z is.
 import { coordinatesOf, shortName, twoDigits } from "./latent.js";
+import { create, createPoint } from "./elements.js";
 
-const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowDown: [0, -1], ArrowUp: [0, 1] };
 const STEP = 1 / 16; // of an arrow key, in the units of an axis
 const ZOOM_STEP = 1.6; // of a button
 const MAX_ZOOM = 5000; // two codes may be close to one another
@@ -18,21 +18,14 @@ const BLUE = "#0072b2";
 export function createMap({ facts, codes, thumbnails, moveTo, goTo }) {
   const latent = facts.axes[0].names.length;
   const count = facts.names.length;
-  const element = document.createElement("div");
   const canvas = document.createElement("canvas");
-  const point = document.createElement("div");
-  const labels = ["x", "y"].map((axis) => {
-    const label = document.createElement("span");
-    label.className = `vae-nb-axis vae-nb-axis-${axis}`;
-    return label;
+  const labels = ["x", "y"].map((axis) => create("span", `vae-nb-axis vae-nb-axis-${axis}`));
+  const point = createPoint({
+    kind: "point on a plane",
+    move: (steps) => moveTo(place().map((value, axis) => value + STEP * steps[axis])),
   });
-  element.className = "vae-nb-map";
+  const element = create("div", "vae-nb-map", canvas, ...labels, point);
   canvas.setAttribute("aria-hidden", "true"); // the pickers offer the same pictures by name
-  point.className = "vae-nb-point";
-  point.tabIndex = 0;
-  point.setAttribute("role", "slider");
-  point.setAttribute("aria-roledescription", "point on a plane");
-  element.append(canvas, ...labels, point);
 
   let axes = null;
   let places = []; // [x, y] of each code, in coordinates
@@ -73,8 +66,8 @@ export function createMap({ facts, codes, thumbnails, moveTo, goTo }) {
     const low = [0, 1].map((axis) => Math.min(...places.map((p) => p[axis])));
     const high = [0, 1].map((axis) => Math.max(...places.map((p) => p[axis])));
     extent = { low, size: [0, 1].map((axis) => high[axis] - low[axis] || 2) };
-    labels[0].textContent = `${axes.names[0]} →`;
-    labels[1].textContent = latent > 1 ? `${axes.names[1]} →` : "";
+    labels[0].textContent = `${shortName(axes.names[0])} →`;
+    labels[1].textContent = latent > 1 ? `${shortName(axes.names[1])} ↑` : "";
     showAll();
   }
 
@@ -281,16 +274,10 @@ export function createMap({ facts, codes, thumbnails, moveTo, goTo }) {
 
   point.addEventListener("keydown", (event) => {
     if (event.altKey || event.ctrlKey || event.metaKey) return;
-    const direction = ARROWS[event.key];
-    if (direction) {
-      const step = (event.shiftKey ? 8 : 1) * STEP;
-      moveTo(place().map((value, axis) => value + step * direction[axis]));
-    } else if (event.key === "+" || event.key === "-") {
-      zoomAtPoint(event.key === "+" ? ZOOM_STEP : 1 / ZOOM_STEP);
-    } else {
-      return;
-    }
-    event.preventDefault(); // the page must not scroll
+    if (event.key === "+") zoomAtPoint(ZOOM_STEP);
+    else if (event.key === "-") zoomAtPoint(1 / ZOOM_STEP);
+    else return;
+    event.preventDefault();
   });
 
   const resized = new ResizeObserver(draw);
@@ -326,7 +313,8 @@ export function planeInWords(axes) {
   const names = axes.names.map(shortName);
   if (names.length <= 2) return "This map is the whole latent space.";
   const share = Math.round(100 * axes.plane_share);
-  const others = names.length === 3 ? `${names[2]} stays` : `${names[2]} to ${names.at(-1)} stay`;
-  return `${names[0]} and ${names[1]}: ${share}% of how the codes differ. A drag moves these two; `
-    + `${others}. A click on a picture goes to its code.`;
+  const others = names.length === 3
+    ? `${names[2]} as it is` : `${names[2]} to ${names.at(-1)} as they are`;
+  return `This plane shows ${share}% of the codes' variance. A drag leaves ${others}; `
+    + "a click on a picture goes to its code.";
 }
