@@ -103,6 +103,7 @@ async function render({ model, el }) {
 
   const map = createMap({
     facts,
+    network,
     codes,
     thumbnails,
     moveTo: (place) => moveAlong(state.plane, (coordinates) => {

@@ -1,6 +1,7 @@
 // A plane of the latent space: every training picture where its code is, and a point where z is.
-import { coordinatesOf, shortName, twoDigits } from "./latent.js";
+import { coordinatesOf, shortName, twoDigits, vectorAt } from "./latent.js";
 import { create, createPoint } from "./elements.js";
+import { createTiles } from "./tiles.js";
 
 const STEP = 1 / 16; // of an arrow key, in the units of an axis
 const ZOOM_STEP = 1.6; // of a button
@@ -15,7 +16,7 @@ const BLUE = "#0072b2";
 
 // moveTo: told the two coordinates to move z to. goTo: told the index of a picture to go to.
 // Returns {element, show}.
-export function createMap({ facts, codes, thumbnails, moveTo, goTo }) {
+export function createMap({ facts, network, codes, thumbnails, moveTo, goTo }) {
   const latent = facts.axes[0].names.length;
   const count = facts.names.length;
   const canvas = document.createElement("canvas");
@@ -24,7 +25,8 @@ export function createMap({ facts, codes, thumbnails, moveTo, goTo }) {
     kind: "point on a plane",
     move: (steps) => moveTo(place().map((value, axis) => value + STEP * steps[axis])),
   });
-  const element = create("div", "vae-nb-map", canvas, ...labels, point);
+  const tiles = createTiles(network.decode, facts.image_shape);
+  const element = create("div", "vae-nb-map", tiles.canvas, canvas, ...labels, point);
   canvas.setAttribute("aria-hidden", "true"); // the pickers offer the same pictures by name
 
   let axes = null;
@@ -125,7 +127,19 @@ export function createMap({ facts, codes, thumbnails, moveTo, goTo }) {
       context.strokeRect(x - size / 2 - 1.5, y - size / 2 - 1.5, size + 3, size + 3);
     });
     if (posterior) drawPosterior(context);
+    follow();
+  }
+
+  // What depends on z is at its place: the point, and the tiles, which have the other coordinates
+  // of z. Rounded, these do not change while z moves in the plane.
+  function follow() {
     placePoint();
+    const others = coordinatesOf(z, axes).slice(2);
+    tiles.show(
+      [axes.kind, view.zoom, ...view.center].join(),
+      others.map((value) => value.toFixed(6)).join(),
+      (at) => vectorAt([...toPlane(at), ...others].slice(0, latent), axes),
+      toScreen(place()));
   }
 
   function drawZeroLines(context, width, height) {
@@ -293,7 +307,7 @@ export function createMap({ facts, codes, thumbnails, moveTo, goTo }) {
       nearest = newNearest;
       if (axes !== newAxes) arrange(newAxes);
       if (isNew) draw();
-      else placePoint();
+      else follow();
     },
     zoomIn: () => zoomAtPoint(ZOOM_STEP),
     zoomOut: () => zoomAtPoint(1 / ZOOM_STEP),
@@ -301,7 +315,10 @@ export function createMap({ facts, codes, thumbnails, moveTo, goTo }) {
       showAll();
       draw();
     },
-    remove: () => resized.disconnect(),
+    remove() {
+      tiles.remove();
+      resized.disconnect();
+    },
   };
 }
 
