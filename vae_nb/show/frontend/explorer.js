@@ -23,16 +23,17 @@ async function render({ model, el }) {
   const codes = readNumbers(bytesOf(model.get("codes")), "float64"); // (pictures, latent)
   const thumbnails = await loadThumbnails(bytesOf(model.get("thumbnails")), facts);
   const latent = facts.axes[0].names.length;
+  const count = facts.names.length;
   const codeOf = (index) => Array.from(codes.subarray(index * latent, (index + 1) * latent));
 
   // All that is shown follows from these.
   const state = {
     z: model.get("vector"),
-    by: null, // the name of the tool that moved z, if it shows where it is
+    by: null, // what moved z, if it is a tool that shows where it is: "blend"
     axes: facts.axes[0], // of the sliders
     plane: facts.axes[0].plane_share > facts.axes[1].plane_share ? facts.axes[0] : facts.axes[1],
-    first: 0, // the pictures between which the blend goes
-    second: facts.names.length - 1,
+    corners: [0, count - 1, Math.floor(count / 3), Math.floor((2 * count) / 3)], // of the blend
+    blend: [0, 0], // where between them z is, to the right and down
     posterior: null, // of the reader's own picture: {mean, variances}
   };
 
@@ -40,10 +41,15 @@ async function render({ model, el }) {
 
   // Move z, and say so for those who do not see the picture.
   function moveTo(z, { message = "", by = null } = {}) {
-    Object.assign(state, { z, by });
+    put(z, by);
     say(message);
     model.set("vector", z);
     model.save_changes();
+  }
+
+  function put(z, by) {
+    Object.assign(state, { z, by });
+    if (by !== "blend") state.blend = [0, 0];
     refresh();
   }
 
@@ -55,17 +61,17 @@ async function render({ model, el }) {
 
   const goTo = (index) => moveTo(codeOf(index), { message: `At ${facts.names[index]}.` });
 
+  // The first corner of the blend is the start, to which Reset goes back.
   function startFrom(index) {
-    state.first = index;
+    state.corners[0] = index;
     goTo(index);
   }
 
   // The kernel has moved z.
   function follow() {
     if (model.get("vector") === state.z) return;
-    Object.assign(state, { z: model.get("vector"), by: null });
+    put(model.get("vector"), null);
     say("");
-    refresh();
   }
 
   // --- the picture, and what is said of it ---
@@ -125,7 +131,7 @@ async function render({ model, el }) {
     createButton("+", map.zoomIn, "Zoom in"),
     createButton("All", map.showAll, "Show the whole map"));
 
-  // --- the tools, each of which is {element, show} ---
+  // --- the tools, each of which is {element, show}, and perhaps remove ---
 
   const explorer = {
     facts, network, thumbnails, codes, codeOf, state, moveTo, moveAlong, startFrom, refresh, say,
@@ -153,11 +159,11 @@ async function render({ model, el }) {
   }
 
   function show() {
-    const { z, axes, plane, first, posterior } = state;
+    const { z, axes, plane, corners, posterior } = state;
     const nearest = nearestCode(z, codes);
     const name = facts.names[nearest.index];
     paint(picture, network.decode(z), facts.image_shape);
-    const changes = changeInWords(z, codeOf(first), facts.names[first], axes);
+    const changes = changeInWords(z, codeOf(corners[0]), facts.names[corners[0]], axes);
     picture.setAttribute(
       "aria-label", `Decoded picture; the nearest training picture is ${name}. ${changes}`);
     nearestView.show(nearest.index);
@@ -187,7 +193,7 @@ async function render({ model, el }) {
       "div", "vae-nb-controls", tabs.element, ...Object.values(panels),
       create(
         "div", "vae-nb-actions",
-        createButton("Reset", () => goTo(state.first)),
+        createButton("Reset", () => goTo(state.corners[0])),
         createButton("Save picture", save), status))));
   model.on("change:vector", follow);
   tabs.select("Sliders");
@@ -195,6 +201,7 @@ async function render({ model, el }) {
   return () => {
     model.off("change:vector", follow);
     map.remove();
+    Object.values(tools).forEach((tool) => tool.remove?.());
   };
 }
 
