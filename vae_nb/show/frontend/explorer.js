@@ -11,6 +11,8 @@ import { loadThumbnails } from "./thumbnails.js";
 import { createMap, planeInWords, planeName } from "./map.js";
 import { createSliders } from "./sliders.js";
 import { createBlend } from "./blend.js";
+import { createAttribute } from "./attribute.js";
+import { createPath } from "./path.js";
 import { createRandom } from "./random.js";
 import { createOwnPicture } from "./own_picture.js";
 
@@ -29,11 +31,14 @@ async function render({ model, el }) {
   // All that is shown follows from these.
   const state = {
     z: model.get("vector"),
-    by: null, // what moved z, if it is a tool that shows where it is: "blend"
+    by: null, // what moved z, if it is a tool that shows how far it is: "blend" or "path"
     axes: facts.axes[0], // of the sliders
     plane: facts.axes[0].plane_share > facts.axes[1].plane_share ? facts.axes[0] : facts.axes[1],
     corners: [0, count - 1, Math.floor(count / 3), Math.floor((2 * count) / 3)], // of the blend
     blend: [0, 0], // where between them z is, to the right and down
+    examples: [], // the pictures that have an attribute
+    stops: [], // the vectors on the path
+    way: 0, // the share of the path that z has gone
     posterior: null, // of the reader's own picture: {mean, variances}
   };
 
@@ -50,6 +55,7 @@ async function render({ model, el }) {
   function put(z, by) {
     Object.assign(state, { z, by });
     if (by !== "blend") state.blend = [0, 0];
+    if (by !== "path") state.way = 0;
     refresh();
   }
 
@@ -140,6 +146,8 @@ async function render({ model, el }) {
   const tools = {
     Sliders: createSliders(explorer),
     Blend: createBlend(explorer),
+    Attribute: createAttribute(explorer),
+    Path: createPath(explorer, picture),
     Random: createRandom(explorer, model.get("seed")),
     "Your own": ownPicture,
   };
@@ -159,7 +167,7 @@ async function render({ model, el }) {
   }
 
   function show() {
-    const { z, axes, plane, corners, posterior } = state;
+    const { z, axes, plane, corners } = state;
     const nearest = nearestCode(z, codes);
     const name = facts.names[nearest.index];
     paint(picture, network.decode(z), facts.image_shape);
@@ -171,7 +179,7 @@ async function render({ model, el }) {
     distance.textContent = distanceInWords(nearest.distance, facts.neighbor_distance);
     norm.textContent = normInWords(z, facts);
     planeChoice.selectedIndex = facts.axes.indexOf(plane);
-    map.show(plane, z, nearest.index, posterior);
+    map.show(state, nearest.index);
     mapNote.textContent = planeInWords(plane);
     Object.values(tools).forEach((tool) => tool.show(state));
   }

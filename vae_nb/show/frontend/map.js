@@ -13,6 +13,7 @@ const STILL = 4; // pixels; a press that moves less is a click
 const GRAY = "#8a8a8a"; // seen on light and on dark
 const ORANGE = "#d55e00";
 const BLUE = "#0072b2";
+const GREEN = "#009e73";
 
 // moveTo: told the two coordinates to move z to. goTo: told the index of a picture to go to.
 // Returns {element, show}.
@@ -37,6 +38,7 @@ export function createMap({ facts, network, codes, thumbnails, moveTo, goTo }) {
   let z = null;
   let nearest = 0;
   let posterior = null; // {mean, variances}
+  let stops = []; // the vectors on a path
 
   const size = () => [element.clientWidth, element.clientHeight];
 
@@ -56,14 +58,14 @@ export function createMap({ facts, network, codes, thumbnails, moveTo, goTo }) {
     return [view.center[0] + (x - width / 2) / sx, view.center[1] - (y - height / 2) / sy];
   }
 
-  // z in the plane; a single latent dimension makes a line.
-  const place = () => [...coordinatesOf(z, axes), 0].slice(0, 2);
+  // A vector in the plane; a single latent dimension makes a line.
+  const inPlane = (vector) => [...coordinatesOf(vector, axes), 0].slice(0, 2);
+  const place = () => inPlane(z);
 
   function arrange(newAxes) {
     axes = newAxes;
     places = Array.from({ length: count }, (_, index) => {
-      const code = Array.from(codes.subarray(index * latent, (index + 1) * latent));
-      return [...coordinatesOf(code, axes), 0].slice(0, 2);
+      return inPlane(Array.from(codes.subarray(index * latent, (index + 1) * latent)));
     });
     const low = [0, 1].map((axis) => Math.min(...places.map((p) => p[axis])));
     const high = [0, 1].map((axis) => Math.max(...places.map((p) => p[axis])));
@@ -126,6 +128,7 @@ export function createMap({ facts, network, codes, thumbnails, moveTo, goTo }) {
       context.lineWidth = 3;
       context.strokeRect(x - size / 2 - 1.5, y - size / 2 - 1.5, size + 3, size + 3);
     });
+    if (stops.length) drawPath(context);
     if (posterior) drawPosterior(context);
     follow();
   }
@@ -165,12 +168,26 @@ export function createMap({ facts, network, codes, thumbnails, moveTo, goTo }) {
     const [a, b, c] = [sum(right, right) * sx * sx, -sum(right, up) * sx * sy, sum(up, up) * sy * sy];
     const half = Math.hypot((a - c) / 2, b);
     const radii = [half, -half].map((part) => 2 * Math.sqrt(Math.max(0, (a + c) / 2 + part)));
-    const [x, y] = toScreen([...coordinatesOf(posterior.mean, axes), 0].slice(0, 2));
+    const [x, y] = toScreen(inPlane(posterior.mean));
     context.strokeStyle = BLUE;
     context.lineWidth = 4;
     context.beginPath();
     context.ellipse(x, y, ...radii, Math.atan2(2 * b, a - c) / 2, 0, 2 * Math.PI);
     context.stroke();
+  }
+
+  function drawPath(context) {
+    const places = stops.map((stop) => toScreen(inPlane(stop)));
+    context.strokeStyle = context.fillStyle = GREEN;
+    context.lineWidth = 3;
+    context.beginPath();
+    places.forEach((at) => context.lineTo(...at));
+    context.stroke();
+    places.forEach(([x, y]) => {
+      context.beginPath();
+      context.arc(x, y, 2 * DOT, 0, 2 * Math.PI);
+      context.fill();
+    });
   }
 
   // Decide which pictures have room: the nearest one first, then in their order. The others are
@@ -299,13 +316,13 @@ export function createMap({ facts, network, codes, thumbnails, moveTo, goTo }) {
 
   return {
     element,
-    // Show z in the plane of the first two of some axes, and a posterior if there is one.
-    show(newAxes, newZ, newNearest, newPosterior) {
-      const isNew = axes !== newAxes || nearest !== newNearest || posterior !== newPosterior;
-      posterior = newPosterior;
-      z = newZ;
+    // Show the state; newNearest is the index of the picture that is nearest to z.
+    show(state, newNearest) {
+      const isNew = axes !== state.plane || nearest !== newNearest
+        || posterior !== state.posterior || stops !== state.stops;
+      ({ z, posterior, stops } = state);
       nearest = newNearest;
-      if (axes !== newAxes) arrange(newAxes);
+      if (axes !== state.plane) arrange(state.plane);
       if (isNew) draw();
       else follow();
     },
