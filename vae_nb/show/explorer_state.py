@@ -27,7 +27,7 @@ FRONTEND = Path(__file__).parent / "frontend"
 MODULES = (
     *("network.js", "latent.js", "elements.js", "pixels.js", "thumbnails.js", "picker.js"),
     *("tiles.js", "map.js", "sliders.js", "blend.js", "attribute.js", "path.js"),
-    *("random.js", "own_picture.js", "explorer.js"),
+    *("random.js", "own_picture.js", "address.js", "explorer.js"),
 )
 
 MIN_REACH = 4  # a slider goes at least so many standard deviations each way

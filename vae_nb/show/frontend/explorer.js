@@ -2,7 +2,7 @@
 //
 // `model` is anywidget's, in a notebook, or that of page.js, in a page of its own. It gives
 // "facts", "numbers", "codes", "thumbnails" and "seed" (see explorer_state.py); "vector" is the
-// latent vector, which both sides may change.
+// latent vector, which both sides may change. `address` is that of page.js; a notebook has none.
 import { createNetwork, readNumbers } from "./network.js";
 import { changeInWords, coordinatesOf, nearestCode, normInWords, vectorAt } from "./latent.js";
 import { create, createButton, createTabs } from "./elements.js";
@@ -13,12 +13,13 @@ import { createSliders } from "./sliders.js";
 import { createBlend } from "./blend.js";
 import { createAttribute } from "./attribute.js";
 import { createPath } from "./path.js";
+import { stateIn, textOf } from "./address.js";
 import { createRandom } from "./random.js";
 import { createOwnPicture } from "./own_picture.js";
 
 const SAVED_SIZE = 512; // pixels of the longer side of a saved picture, at least
 
-async function render({ model, el }) {
+async function render({ model, el, address }) {
   const facts = model.get("facts");
   const network = createNetwork(
     facts.layers, readNumbers(bytesOf(model.get("numbers")), facts.number_format));
@@ -31,6 +32,7 @@ async function render({ model, el }) {
   // All that is shown follows from these.
   const state = {
     z: model.get("vector"),
+    tab: "Sliders",
     by: null, // what moved z, if it is a tool that shows how far it is: "blend" or "path"
     axes: facts.axes[0], // of the sliders
     plane: facts.axes[0].plane_share > facts.axes[1].plane_share ? facts.axes[0] : facts.axes[1],
@@ -78,6 +80,20 @@ async function render({ model, el }) {
     if (model.get("vector") === state.z) return;
     put(model.get("vector"), null);
     say("");
+  }
+
+  // A link asks for a state.
+  function followAddress() {
+    const text = address.read();
+    if (!text) return;
+    const asked = stateIn(text, facts, Object.keys(tools));
+    if (!asked) {
+      say("The address ends in something that this page cannot read. It is ignored.");
+      return;
+    }
+    moveTo(asked.z, asked);
+    Object.assign(state, asked);
+    tabs.select(asked.tab);
   }
 
   // --- the picture, and what is said of it ---
@@ -153,7 +169,10 @@ async function render({ model, el }) {
   };
   const panels = Object.fromEntries(
     Object.entries(tools).map(([title, tool]) => [title, tool.element]));
-  const tabs = createTabs(panels, refresh);
+  const tabs = createTabs(panels, (title) => {
+    state.tab = title;
+    refresh();
+  });
 
   // --- showing ---
 
@@ -182,6 +201,7 @@ async function render({ model, el }) {
     map.show(state, nearest.index);
     mapNote.textContent = planeInWords(plane);
     Object.values(tools).forEach((tool) => tool.show(state));
+    address?.write(textOf(state, facts));
   }
 
   el.classList.add("vae-nb-explorer");
@@ -204,7 +224,11 @@ async function render({ model, el }) {
         createButton("Reset", () => goTo(state.corners[0])),
         createButton("Save picture", save), status))));
   model.on("change:vector", follow);
-  tabs.select("Sliders");
+  tabs.select(state.tab);
+  if (address) {
+    address.onChange(followAddress);
+    followAddress();
+  }
   show();
   return () => {
     model.off("change:vector", follow);
