@@ -66,7 +66,7 @@ export function createAttribute({ facts, thumbnails, codeOf, state, moveTo, refr
     return create(
       "div", "vae-nb-slider", create("span", "", name),
       create("div", "vae-nb-band", create("div", "", bar, dotOfMean)),
-      create("span", "vae-nb-value", `± ${spread.toFixed(2)}`));
+      create("span", "vae-nb-value", `±${spread.toFixed(2)}`));
   }
 
   function build() {
@@ -79,9 +79,9 @@ export function createAttribute({ facts, thumbnails, codeOf, state, moveTo, refr
     scale.hidden = !attribute;
     note.textContent = attribute
       ? "0 is the mean code of all others, 1 that of your examples. A bar reaches one standard "
-        + "deviation each way: where the bars overlap, the attribute is not told apart."
+        + "deviation each way. Where the bars overlap, the slider cannot tell the two apart."
       : "Open the list and pick pictures that have something in common, such as glasses. A slider "
-        + "then moves along what sets their codes apart from all others.";
+        + "then goes from the mean code of all others to that of your examples.";
     if (!attribute) return;
     const { along, placeOf, spreads, range } = attribute;
     slider = createSlider({
@@ -107,7 +107,7 @@ export function createAttribute({ facts, thumbnails, codeOf, state, moveTo, refr
   build();
   return {
     element: create(
-      "div", "", create("div", "vae-nb-actions", picker.element, clear), tiles, scale, note),
+      "div", "", create("div", "vae-nb-actions", picker.element, tiles, clear), scale, note),
     show({ z, examples }) {
       if (examples !== shown) {
         shown = examples;

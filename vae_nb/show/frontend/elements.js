@@ -69,12 +69,13 @@ export function createPoint({ kind, move }) {
   return point;
 }
 
-// Panels of which one is shown, with a tab for each. panels: {title: element}.
-// Returns {element, select}. selected: told when another panel is shown.
-export function createTabs(panels, selected) {
+// Panels of which one is shown, with a tab for each. contents: {title: element}.
+// Returns {elements, select}. selected: told the title of the panel that is shown.
+export function createTabs(contents, selected) {
   const number = `vae-nb-${Math.random().toString(36).slice(2)}`;
   const list = create("div", "vae-nb-tabs");
-  const titles = Object.keys(panels);
+  const titles = Object.keys(contents);
+  const panels = titles.map((title) => create("div", "vae-nb-panel", contents[title]));
   list.setAttribute("role", "tablist");
   list.setAttribute("aria-label", "Ways to move");
   const tabs = titles.map((title, index) => {
@@ -82,9 +83,8 @@ export function createTabs(panels, selected) {
     tab.id = `${number}-tab-${index}`;
     tab.setAttribute("role", "tab");
     tab.setAttribute("aria-controls", `${number}-panel-${index}`);
-    const panel = panels[title];
+    const panel = panels[index];
     panel.id = `${number}-panel-${index}`;
-    panel.classList.add("vae-nb-panel");
     panel.tabIndex = 0; // it may scroll
     panel.setAttribute("role", "tabpanel");
     panel.setAttribute("aria-labelledby", tab.id);
@@ -95,7 +95,7 @@ export function createTabs(panels, selected) {
       const isChosen = titles[index] === chosen;
       tab.setAttribute("aria-selected", String(isChosen));
       tab.tabIndex = isChosen ? 0 : -1;
-      panels[titles[index]].hidden = !isChosen;
+      panels[index].hidden = !isChosen;
     });
     selected(chosen);
   }
@@ -108,5 +108,5 @@ export function createTabs(panels, selected) {
     tabs[next].focus();
   });
   list.append(...tabs);
-  return { element: list, select };
+  return { elements: [list, ...panels], select };
 }

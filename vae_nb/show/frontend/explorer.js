@@ -141,14 +141,20 @@ async function render({ model, el, address }) {
   });
   const planeChoice = document.createElement("select");
   planeChoice.setAttribute("aria-label", "Plane of the map");
-  planeChoice.append(...facts.axes.map((axes) => new Option(`Map of ${planeName(axes)}`)));
+  planeChoice.append(...facts.axes.map((axes) => new Option(planeName(axes))));
   planeChoice.addEventListener("change", () => {
     state.plane = facts.axes[planeChoice.selectedIndex];
     refresh();
   });
+  const tilesButton = createButton("Decoded", () => {
+    const isOn = tilesButton.getAttribute("aria-pressed") !== "true";
+    tilesButton.setAttribute("aria-pressed", String(isOn));
+    map.showTiles(isOn);
+  }, "Decoded pictures behind the map");
+  tilesButton.setAttribute("aria-pressed", "true");
   const mapNote = create("p", "vae-nb-note vae-nb-quiet");
   const mapHead = create(
-    "div", "vae-nb-map-head", planeChoice,
+    "div", "vae-nb-map-head", planeChoice, tilesButton,
     createButton("−", map.zoomOut, "Zoom out"),
     createButton("+", map.zoomIn, "Zoom in"),
     createButton("All", map.showAll, "Show the whole map"));
@@ -167,9 +173,8 @@ async function render({ model, el, address }) {
     Random: createRandom(explorer, model.get("seed")),
     "Your own": ownPicture,
   };
-  const panels = Object.fromEntries(
-    Object.entries(tools).map(([title, tool]) => [title, tool.element]));
-  const tabs = createTabs(panels, (title) => {
+  const elements = Object.entries(tools).map(([title, tool]) => [title, tool.element]);
+  const tabs = createTabs(Object.fromEntries(elements), (title) => {
     state.tab = title;
     refresh();
   });
@@ -211,6 +216,7 @@ async function render({ model, el, address }) {
   el.addEventListener("drop", (event) => {
     event.preventDefault();
     event.stopPropagation();
+    tabs.select("Your own");
     ownPicture.take(event.dataTransfer.files[0]);
   });
   el.append(create(
@@ -218,7 +224,7 @@ async function render({ model, el, address }) {
     create("div", "vae-nb-screen", picture, readout),
     create("div", "vae-nb-map-area", mapHead, map.element, mapNote),
     create(
-      "div", "vae-nb-controls", tabs.element, ...Object.values(panels),
+      "div", "vae-nb-controls", ...tabs.elements,
       create(
         "div", "vae-nb-actions",
         createButton("Reset", () => goTo(state.corners[0])),

@@ -332,6 +332,9 @@ export function createMap({ facts, network, codes, thumbnails, moveTo, goTo }) {
       showAll();
       draw();
     },
+    showTiles(isOn) {
+      tiles.canvas.hidden = !isOn;
+    },
     remove() {
       tiles.remove();
       resized.disconnect();
@@ -349,6 +352,6 @@ export function planeInWords(axes) {
   const share = Math.round(100 * axes.plane_share);
   const others = names.length === 3
     ? `${names[2]} as it is` : `${names[2]} to ${names.at(-1)} as they are`;
-  return `This plane shows ${share}% of the codes' variance. A drag leaves ${others}; `
+  return `The plane shows ${share}% of the codes' variance. A drag leaves ${others}; `
     + "a click on a picture goes to its code.";
 }

@@ -65,7 +65,7 @@ export function createOwnPicture({ facts, network, state, moveTo, refresh, say }
     context.lineCap = "round";
     context.beginPath();
     context.moveTo(...last);
-    context.lineTo(...place);
+    context.lineTo(place[0] + 0.01, place[1]); // a line of no length is not drawn
     context.stroke();
     last = place;
     encodeSoon();
@@ -82,7 +82,7 @@ export function createOwnPicture({ facts, network, state, moveTo, refresh, say }
     strokeTo(last);
   });
   pad.addEventListener("pointermove", (event) => {
-    if (event.pointerId === drawing) event.getCoalescedEvents().map(placeOf).forEach(strokeTo);
+    if (event.pointerId === drawing) strokeTo(placeOf(event));
   });
   for (const type of ["pointerup", "pointercancel"]) {
     pad.addEventListener(type, (event) => {
@@ -137,9 +137,9 @@ export function createOwnPicture({ facts, network, state, moveTo, refresh, say }
       create(
         "div", "vae-nb-tools", colors, brushes,
         createButton("Clear", () => start(() => fillWhite(pad))),
+        back,
         createButton("Draw on the decoded picture", () =>
-          start(() => context.drawImage(decoded, 0, 0))),
-        back),
+          start(() => context.drawImage(decoded, 0, 0)))),
       create(
         "div", "", create("p", "", "Or choose a picture, or drop one anywhere here:"), file,
         create("p", "vae-nb-quiet", "It does not leave this page."), note)),

@@ -43,7 +43,7 @@ export function createSliders({ facts, state, moveAlong, refresh }) {
 
   build();
   return {
-    element: create("div", "", choice, measure, box),
+    element: create("div", "", choice, box, measure),
     show({ z, axes }) {
       coordinatesOf(z, axes).forEach((value, index) => sliders[index].show(value));
     },

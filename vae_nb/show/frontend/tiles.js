@@ -1,19 +1,14 @@
-// Decoded pictures side by side: what the places of an area stand for. They are drawn while the
-// browser is idle, so that they slow nothing down.
+// Decoded pictures side by side: what the places of an area stand for. They are drawn a few at a
+// time, and only once the reader has paused, so that they slow no movement down.
+//
+// The timer is our own: Safari has no requestIdleCallback, and Chromium's may wait for a frame that
+// nothing asks for.
 import { createImage, paint } from "./pixels.js";
 
 const MAX_TILES = 100; // about so many on an area
 const MIN_TILE = 40; // pixels of a tile's longer side
-const MAX_COST = 40; // milliseconds; a browser that is idle leaves 50
-const IDLE_DELAY = 100; // milliseconds without a change, in browsers that do not say when they are idle
-
-// Ask for a call with a deadline, once the browser is idle.
-const [whenIdle, cancelIdle] = window.requestIdleCallback
-  ? [window.requestIdleCallback.bind(window), window.cancelIdleCallback.bind(window)]
-  : [(act) => setTimeout(() => {
-    const end = performance.now() + 50;
-    act({ timeRemaining: () => end - performance.now() });
-  }, IDLE_DELAY), clearTimeout];
+const PAUSE = 300; // milliseconds without a change
+const SLICE = 8; // milliseconds of drawing, and one tile at least, then the browser's turn
 
 // Returns {canvas, show, remove}.
 export function createTiles(decode, shape) {
@@ -23,7 +18,6 @@ export function createTiles(decode, shape) {
   let shown = null; // {area, rest, vectorAt, from}
   let queue = []; // of places [x, y] of tiles, in pixels; the last one is drawn next
   let tileSize = [0, 0];
-  let cost = 0; // milliseconds of the last tile
   let waiting = null;
 
   function restart() {
@@ -32,7 +26,7 @@ export function createTiles(decode, shape) {
     if (!shown || !width) return;
     const side = Math.max(MIN_TILE, Math.sqrt((width * height) / MAX_TILES));
     const longer = Math.max(...shape.slice(0, 2));
-    tileSize = [side * (shape[1] / longer), side * (shape[0] / longer)];
+    tileSize = [shape[1], shape[0]].map((length) => Math.ceil((side * length) / longer));
     const centers = [width, height].map((length, axis) => {
       const count = Math.ceil(length / tileSize[axis]);
       return Array.from({ length: count }, (_, k) =>
@@ -53,27 +47,25 @@ export function createTiles(decode, shape) {
   function draw([x, y]) {
     const [width, height] = tileSize;
     paint(tile, decode(shown.vectorAt([x, y])), shape);
-    canvas.getContext("2d").drawImage(tile, x - width / 2, y - height / 2, width, height);
+    const [left, top] = [Math.round(x - width / 2), Math.round(y - height / 2)];
+    canvas.getContext("2d").drawImage(tile, left, top, width, height);
   }
 
-  function goOn() {
-    cancelIdle(waiting);
-    if (queue.length) waiting = whenIdle(work);
+  function goOn(delay) {
+    clearTimeout(waiting);
+    if (queue.length) waiting = setTimeout(work, delay);
   }
 
-  function work(deadline) {
-    while (queue.length && deadline.timeRemaining() > Math.min(cost, MAX_COST)) {
-      const started = performance.now();
-      draw(queue.pop());
-      cost = performance.now() - started;
-    }
-    goOn();
+  function work() {
+    const end = performance.now() + SLICE;
+    do draw(queue.pop()); while (queue.length && performance.now() < end);
+    goOn(0);
   }
 
   const resized = new ResizeObserver(() => {
     clear();
     restart();
-    goOn();
+    goOn(PAUSE);
   });
   resized.observe(canvas);
 
@@ -87,10 +79,10 @@ export function createTiles(decode, shape) {
       shown = { area, rest, vectorAt, from };
       if (before?.area !== area) clear();
       if (before?.area !== area || before.rest !== rest) restart();
-      goOn();
+      goOn(PAUSE);
     },
     remove() {
-      cancelIdle(waiting);
+      clearTimeout(waiting);
       resized.disconnect();
     },
   };
