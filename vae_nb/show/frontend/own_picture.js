@@ -20,7 +20,9 @@ export function createOwnPicture({ facts, network, state, moveTo, refresh, say }
   // --- from the picture to its code ---
 
   function encode() {
-    const { mean, logVariance } = network.encode(imageOn(pad, shape));
+    const image = imageOn(pad, shape);
+    paint(pad, image, shape); // gray, if the model knows no colors
+    const { mean, logVariance } = network.encode(image);
     state.posterior = { mean: Array.from(mean), variances: Array.from(logVariance, Math.exp) };
     goToCode();
   }
@@ -45,7 +47,6 @@ export function createOwnPicture({ facts, network, state, moveTo, refresh, say }
       return;
     }
     encode();
-    paint(pad, imageOn(pad, shape), shape); // gray, if the model knows no colors
   }
 
   // --- drawing ---
