@@ -371,6 +371,16 @@ def test_the_point_on_the_map_is_dragged_and_moved_by_keys(explorer, run):
         lambda: np.allclose(coordinates(run.principal, explorer.z()), after, atol=4e-3),
         "a step down",
     )
+    # Two keys before the next frame of the screen are two steps.
+    explorer.point.evaluate(
+        """(point) => ["ArrowRight", "ArrowRight"].forEach((key) =>
+            point.dispatchEvent(new KeyboardEvent("keydown", { key })))"""
+    )
+    after[0] += 2 / 16
+    wait_for(
+        lambda: np.allclose(coordinates(run.principal, explorer.z()), after, atol=4e-3),
+        "two steps to the right",
+    )
     assert "vae-nb-point" in explorer.page.evaluate("document.activeElement.className")
 
 
@@ -489,10 +499,10 @@ def test_the_map_says_what_stays_as_it_is(explorer, run):
     variances = np.var(run.codes, axis=0)
     # The plane that tells more is shown first.
     assert choice.input_value() == "p1 and p2"
-    assert f"p3 to p{count} as they are" in note.text_content()
+    assert f"p3 to p{count} alone" in note.text_content()
     names = [name.split()[0] for name in run.latent.names]
     choice.select_option(f"{names[0]} and {names[1]}")
-    others = f"{names[2]} to {names[-1]} as they are"
+    others = f"{names[2]} to {names[-1]} alone"
     wait_for(lambda: others in note.text_content(), "the note")
     dimensions = [int(name[1:]) - 1 for name in names[:2]]
     share = variances[dimensions].sum() / variances.sum()

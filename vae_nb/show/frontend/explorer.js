@@ -137,6 +137,9 @@ async function render({ model, el, address }) {
     moveTo: (place) => moveAlong(state.plane, (coordinates) => {
       coordinates.splice(0, Math.min(2, latent), ...place.slice(0, latent));
     }),
+    moveBy: (change) => moveAlong(state.plane, (coordinates) => {
+      change.slice(0, latent).forEach((part, axis) => { coordinates[axis] += part; });
+    }),
     goTo,
   });
   const planeChoice = document.createElement("select");

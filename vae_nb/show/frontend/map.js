@@ -15,16 +15,17 @@ const ORANGE = "#d55e00";
 const BLUE = "#0072b2";
 const GREEN = "#009e73";
 
-// moveTo: told the two coordinates to move z to. goTo: told the index of a picture to go to.
+// moveTo: told the two coordinates to move z to. moveBy: told how far to move them. goTo: told the
+// index of a picture to go to.
 // Returns {element, show}.
-export function createMap({ facts, network, codes, thumbnails, moveTo, goTo }) {
+export function createMap({ facts, network, codes, thumbnails, moveTo, moveBy, goTo }) {
   const latent = facts.axes[0].names.length;
   const count = facts.names.length;
   const canvas = document.createElement("canvas");
   const labels = ["x", "y"].map((axis) => create("span", `vae-nb-axis vae-nb-axis-${axis}`));
   const point = createPoint({
     kind: "point on a plane",
-    move: (steps) => moveTo(place().map((value, axis) => value + STEP * steps[axis])),
+    move: (steps) => moveBy(steps.map((count) => STEP * count)),
   });
   const tiles = createTiles(network.decode, facts.image_shape);
   const element = create("div", "vae-nb-map", tiles.canvas, canvas, ...labels, point);
@@ -350,8 +351,7 @@ export function planeInWords(axes) {
   const names = axes.names.map(shortName);
   if (names.length <= 2) return "This map is the whole latent space.";
   const share = Math.round(100 * axes.plane_share);
-  const others = names.length === 3
-    ? `${names[2]} as it is` : `${names[2]} to ${names.at(-1)} as they are`;
-  return `The plane shows ${share}% of the codes' variance. A drag leaves ${others}; `
+  const others = names.length === 3 ? names[2] : `${names[2]} to ${names.at(-1)}`;
+  return `Shown: ${share}% of the codes' variance. A drag leaves ${others} alone; `
     + "a click on a picture goes to its code.";
 }
