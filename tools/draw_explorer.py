@@ -23,8 +23,13 @@ from browser.front_ends import open_browser, wait_for
 ROOT = Path(__file__).resolve().parents[1]
 SCREENSHOT = ROOT / "docs" / "images" / "explorer.png"
 WINDOW = {"width": 1280, "height": 720}
-ENDS = {"From": "nerd face", "To": "orange heart"}
-BLEND = 0.5
+CORNERS = {
+    "Top left": "nerd face",
+    "Top right": "orange heart",
+    "Bottom left": "grinning cat",
+    "Bottom right": "broken heart",
+}
+STEPS = ("ArrowRight",) * 10 + ("ArrowDown",) * 5  # of the blend's point, a twentieth each
 
 
 def choose(page, title, name):
@@ -46,9 +51,10 @@ def take_screenshot(page):
     bytes
     """
     page.get_by_role("tab", name="Blend").click()
-    for title, name in ENDS.items():
+    for title, name in CORNERS.items():
         choose(page, title, name)
-    page.get_by_role("slider", name="Blend").fill(str(BLEND))
+    for key in STEPS:
+        page.get_by_role("slider", name="Blend").press(key)
     image = page.get_by_role("img", name="Decoded picture")
     wait_for(lambda: "Changed from" in image.get_attribute("aria-label"), "the blend")
     page.mouse.move(0, 0)

@@ -25,8 +25,9 @@ from vae_nb.system.errors import printable
 FRONTEND = Path(__file__).parent / "frontend"
 # In the order in which they need one another.
 MODULES = (
-    *("network.js", "latent.js", "thumbnails.js", "own_picture.js"),
-    *("picker.js", "map.js", "explorer.js"),
+    *("network.js", "latent.js", "elements.js", "pixels.js", "thumbnails.js", "picker.js"),
+    *("tiles.js", "map.js", "sliders.js", "blend.js", "attribute.js", "path.js"),
+    *("random.js", "own_picture.js", "address.js", "explorer.js"),
 )
 
 MIN_REACH = 4  # a slider goes at least so many standard deviations each way

@@ -2,140 +2,62 @@
 //
 // `model` is anywidget's, in a notebook, or that of page.js, in a page of its own. It gives
 // "facts", "numbers", "codes", "thumbnails" and "seed" (see explorer_state.py); "vector" is the
-// latent vector, which both sides may change.
+// latent vector, which both sides may change. `address` is that of page.js; a notebook has none.
 import { createNetwork, readNumbers } from "./network.js";
-import {
-  changeInWords, coordinatesOf, fittedDraw, nearestCode, normalDraws, normInWords, twoDigits,
-  vectorAt,
-} from "./latent.js";
-import { createMap, planeInWords, planeName } from "./map.js";
-import { readPicture } from "./own_picture.js";
-import { createPicker } from "./picker.js";
+import { changeInWords, coordinatesOf, nearestCode, normInWords, vectorAt } from "./latent.js";
+import { create, createButton, createTabs } from "./elements.js";
+import { createImage, paint } from "./pixels.js";
 import { loadThumbnails } from "./thumbnails.js";
+import { createMap, planeInWords, planeName } from "./map.js";
+import { createSliders } from "./sliders.js";
+import { createBlend } from "./blend.js";
+import { createAttribute } from "./attribute.js";
+import { createPath } from "./path.js";
+import { stateIn, textOf } from "./address.js";
+import { createRandom } from "./random.js";
+import { createOwnPicture } from "./own_picture.js";
 
-const SLIDER_STEP = 1 / 16;
-const BLEND_STEP = 1 / 20;
 const SAVED_SIZE = 512; // pixels of the longer side of a saved picture, at least
 
-// An element of a class, with children or texts in it.
-function create(tag, className, ...children) {
-  const element = document.createElement(tag);
-  if (className) element.className = className;
-  element.append(...children);
-  return element;
-}
-
-function createButton(text, onClick, label) {
-  const button = create("button", "", text);
-  button.type = "button";
-  if (label) button.setAttribute("aria-label", label);
-  button.addEventListener("click", onClick);
-  return button;
-}
-
-// A native slider with a name and a readout. Returns {element, show}.
-function createSlider({ name, min, max, step, move }) {
-  const input = document.createElement("input");
-  const readout = create("span", "vae-nb-value");
-  input.type = "range";
-  Object.assign(input, { min, max, step });
-  input.setAttribute("aria-label", name);
-  readout.setAttribute("aria-hidden", "true"); // the slider itself tells it to a screen reader
-  input.addEventListener("input", () => move(input.valueAsNumber));
-  return {
-    element: create("label", "vae-nb-slider", create("span", "", name), input, readout),
-    show(value) {
-      input.value = value;
-      input.setAttribute("aria-valuetext", twoDigits(value));
-      readout.textContent = twoDigits(value);
-    },
-  };
-}
-
-// A group of radio buttons in one line. Returns the element.
-function createChoice({ title, options, choose }) {
-  const group = `vae-nb-${Math.random()}`; // groups of the same name would be one
-  const labels = options.map((option, index) => {
-    const radio = document.createElement("input");
-    radio.type = "radio";
-    radio.name = group;
-    radio.checked = index === 0;
-    radio.addEventListener("change", () => choose(index));
-    return create("label", "", radio, option);
-  });
-  return create("fieldset", "vae-nb-choice", create("legend", "", title), ...labels);
-}
-
-// Panels of which one is shown, with a tab for each. panels: {title: element}.
-function createTabs(panels) {
-  const number = `vae-nb-${Math.random().toString(36).slice(2)}`;
-  const list = create("div", "vae-nb-tabs");
-  const titles = Object.keys(panels);
-  list.setAttribute("role", "tablist");
-  list.setAttribute("aria-label", "Ways to move");
-  const tabs = titles.map((title, index) => {
-    const tab = createButton(title, () => select(index));
-    tab.id = `${number}-tab-${index}`;
-    tab.setAttribute("role", "tab");
-    tab.setAttribute("aria-controls", `${number}-panel-${index}`);
-    const panel = panels[title];
-    panel.id = `${number}-panel-${index}`;
-    panel.classList.add("vae-nb-panel");
-    panel.tabIndex = 0; // it may scroll
-    panel.setAttribute("role", "tabpanel");
-    panel.setAttribute("aria-labelledby", tab.id);
-    return tab;
-  });
-  function select(chosen) {
-    tabs.forEach((tab, index) => {
-      tab.setAttribute("aria-selected", String(index === chosen));
-      tab.tabIndex = index === chosen ? 0 : -1;
-      panels[titles[index]].hidden = index !== chosen;
-    });
-  }
-  list.addEventListener("keydown", (event) => {
-    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (!step) return;
-    event.preventDefault();
-    const next = (tabs.indexOf(document.activeElement) + step + tabs.length) % tabs.length;
-    select(next);
-    tabs[next].focus();
-  });
-  list.append(...tabs);
-  select(0);
-  return list;
-}
-
-async function render({ model, el }) {
+async function render({ model, el, address }) {
   const facts = model.get("facts");
   const network = createNetwork(
     facts.layers, readNumbers(bytesOf(model.get("numbers")), facts.number_format));
   const codes = readNumbers(bytesOf(model.get("codes")), "float64"); // (pictures, latent)
   const thumbnails = await loadThumbnails(bytesOf(model.get("thumbnails")), facts);
-  const normal = normalDraws(model.get("seed"));
-  const [height, width, channels] = facts.image_shape;
   const latent = facts.axes[0].names.length;
+  const count = facts.names.length;
   const codeOf = (index) => Array.from(codes.subarray(index * latent, (index + 1) * latent));
 
   // All that is shown follows from these.
   const state = {
     z: model.get("vector"),
+    tab: "Sliders",
+    by: null, // what moved z, if it is a tool that shows how far it is: "blend" or "path"
     axes: facts.axes[0], // of the sliders
     plane: facts.axes[0].plane_share > facts.axes[1].plane_share ? facts.axes[0] : facts.axes[1],
-    first: 0, // the pictures between which the blend goes
-    second: facts.names.length - 1,
-    weight: 0, // of the second one
+    corners: [0, count - 1, Math.floor(count / 3), Math.floor((2 * count) / 3)], // of the blend
+    blend: [0, 0], // where between them z is, to the right and down
+    examples: [], // the pictures that have an attribute
+    stops: [], // the vectors on the path
+    way: 0, // the share of the path that z has gone
     posterior: null, // of the reader's own picture: {mean, variances}
   };
 
   // --- what moves z ---
 
-  // Move z, and say so for those who do not see the picture. Only the blend has a weight.
-  function moveTo(z, message = "", weight = 0) {
-    Object.assign(state, { z, weight });
-    status.textContent = message;
+  // Move z, and say so for those who do not see the picture.
+  function moveTo(z, { message = "", by = null } = {}) {
+    put(z, by);
+    say(message);
     model.set("vector", z);
     model.save_changes();
+  }
+
+  function put(z, by) {
+    Object.assign(state, { z, by });
+    if (by !== "blend") state.blend = [0, 0];
+    if (by !== "path") state.way = 0;
     refresh();
   }
 
@@ -145,218 +67,120 @@ async function render({ model, el }) {
     moveTo(vectorAt(coordinates, axes));
   }
 
-  function blend() {
-    const [from, to] = [codeOf(state.first), codeOf(state.second)];
-    const { weight } = state;
-    moveTo(from.map((value, k) => (1 - weight) * value + weight * to[k]), "", weight);
-  }
+  const goTo = (index) => moveTo(codeOf(index), { message: `At ${facts.names[index]}.` });
 
+  // The first corner of the blend is the start, to which Reset goes back.
   function startFrom(index) {
-    state.first = index;
-    moveTo(codeOf(index), `At ${facts.names[index]}.`);
+    state.corners[0] = index;
+    goTo(index);
   }
 
-  function draw(z) {
-    const { index } = nearestCode(z, codes);
-    moveTo(z, `Drawn. The nearest training picture is ${facts.names[index]}.`);
+  // The kernel has moved z.
+  function follow() {
+    if (model.get("vector") === state.z) return;
+    put(model.get("vector"), null);
+    say("");
   }
 
-  // --- the picture ---
+  // A link asks for a state.
+  function followAddress() {
+    const text = address.read();
+    if (!text) return;
+    const asked = stateIn(text, facts, Object.keys(tools));
+    if (!asked) {
+      say("The address ends in something that this page cannot read. It is ignored.");
+      return;
+    }
+    moveTo(asked.z, asked);
+    Object.assign(state, asked);
+    tabs.select(asked.tab);
+  }
 
-  const canvas = create("canvas", "vae-nb-picture");
-  canvas.setAttribute("role", "img");
-  Object.assign(canvas, { width, height });
+  // --- the picture, and what is said of it ---
+
+  const picture = createImage("vae-nb-picture", facts.image_shape, "Decoded picture");
   const nearestView = thumbnails.view("vae-nb-tile");
   const nearestName = create("strong", "");
   const distance = create("span", "");
   const norm = create("p", "vae-nb-quiet");
-  const nearestText = create("p", "", "Nearest: ", nearestName, distance);
   const readout = create(
     "div", "vae-nb-readout",
-    create("div", "vae-nb-nearest", nearestView.canvas, nearestText), norm);
-  const rgba = new ImageData(width, height);
-  rgba.data.fill(255);
-
-  // Draw an image, (height * width * channels) in [0, 1], on a canvas of its size.
-  function paint(canvas, pixels) {
-    for (let i = 0; i < width * height; i++) {
-      for (let k = 0; k < 3; k++) { // gray in all three
-        rgba.data[4 * i + k] = 255 * pixels[i * channels + (channels === 3 ? k : 0)];
-      }
-    }
-    canvas.getContext("2d").putImageData(rgba, 0, 0);
-  }
+    create(
+      "div", "vae-nb-nearest", nearestView.canvas,
+      create("p", "", "Nearest: ", nearestName, distance)),
+    norm);
+  const status = create("p", "vae-nb-news vae-nb-quiet");
+  status.setAttribute("role", "status");
+  const say = (message) => { status.textContent = message; };
 
   function save() {
+    const { width, height } = picture;
     const scale = Math.ceil(SAVED_SIZE / Math.max(width, height));
-    const large = create("canvas", "");
-    Object.assign(large, { width: scale * width, height: scale * height });
+    const large = createImage("", [scale * height, scale * width]);
     const context = large.getContext("2d");
     context.imageSmoothingEnabled = false;
-    context.drawImage(canvas, 0, 0, large.width, large.height);
+    context.drawImage(picture, 0, 0, large.width, large.height);
     const link = document.createElement("a");
     link.download = "decoded.png";
     link.href = large.toDataURL("image/png");
     link.click();
-    status.textContent = "Saved as decoded.png, where your browser puts downloads.";
+    say("Saved as decoded.png, where your browser puts downloads.");
   }
 
   // --- the map ---
 
   const map = createMap({
     facts,
+    network,
     codes,
     thumbnails,
     moveTo: (place) => moveAlong(state.plane, (coordinates) => {
       coordinates.splice(0, Math.min(2, latent), ...place.slice(0, latent));
     }),
-    goTo: (index) => moveTo(codeOf(index), `At ${facts.names[index]}.`),
+    moveBy: (change) => moveAlong(state.plane, (coordinates) => {
+      change.slice(0, latent).forEach((part, axis) => { coordinates[axis] += part; });
+    }),
+    goTo,
   });
   const planeChoice = document.createElement("select");
   planeChoice.setAttribute("aria-label", "Plane of the map");
-  planeChoice.append(...facts.axes.map((axes) => new Option(`Map of ${planeName(axes)}`)));
-  planeChoice.selectedIndex = facts.axes.indexOf(state.plane);
+  planeChoice.append(...facts.axes.map((axes) => new Option(planeName(axes))));
   planeChoice.addEventListener("change", () => {
     state.plane = facts.axes[planeChoice.selectedIndex];
     refresh();
   });
+  const tilesButton = createButton("Decoded", () => {
+    const isOn = tilesButton.getAttribute("aria-pressed") !== "true";
+    tilesButton.setAttribute("aria-pressed", String(isOn));
+    map.showTiles(isOn);
+  }, "Decoded pictures behind the map");
+  tilesButton.setAttribute("aria-pressed", "true");
   const mapNote = create("p", "vae-nb-note vae-nb-quiet");
   const mapHead = create(
-    "div", "vae-nb-map-head", planeChoice,
+    "div", "vae-nb-map-head", planeChoice, tilesButton,
     createButton("−", map.zoomOut, "Zoom out"),
     createButton("+", map.zoomIn, "Zoom in"),
     createButton("All", map.showAll, "Show the whole map"));
 
-  // --- the sliders ---
+  // --- the tools, each of which is {element, show}, and perhaps remove ---
 
-  let sliders = [];
-  const sliderBox = create("div", "vae-nb-sliders");
-  const axesChoice = createChoice({
-    title: "Sliders along the",
-    options: facts.axes.map((axes) => axes.kind),
-    choose(index) {
-      state.axes = facts.axes[index];
-      buildSliders();
-      refresh();
-    },
-  });
-
-  function buildSliders() {
-    const { axes } = state;
-    sliders = axes.names.map((name, index) => createSlider({
-      name,
-      min: -axes.reach[index],
-      max: axes.reach[index],
-      step: SLIDER_STEP,
-      move: (value) => moveAlong(axes, (coordinates) => { coordinates[index] = value; }),
-    }));
-    const rows = sliders.map((slider) => slider.element);
-    sliderBox.replaceChildren(...rows.slice(0, axes.informative));
-    if (axes.informative === rows.length) return;
-    const folded = create("details", "");
-    const silent = `Carrying nothing: ${rows.length - axes.informative} of the ${axes.kind}`;
-    folded.append(create("summary", "", silent), ...rows.slice(axes.informative));
-    sliderBox.append(folded);
-  }
-
-  // --- blend, draws, and the buttons below ---
-
-  const pick = (title, choose) =>
-    createPicker({ title, names: facts.names, thumbnails, choose });
-  const first = pick("From", startFrom);
-  const second = pick("To", (index) => {
-    state.second = index;
-    if (state.weight) blend(); // at 0, another second picture changes nothing
-    else refresh();
-  });
-  const blendSlider = createSlider({
-    name: "Blend",
-    min: 0,
-    max: 1,
-    step: BLEND_STEP,
-    move(value) {
-      state.weight = value;
-      blend();
-    },
-  });
-  // --- the reader's own picture ---
-
-  const [own, ownReconstruction] = ["Your picture", "Its reconstruction"].map((name) => {
-    const view = create("canvas", "vae-nb-own");
-    view.setAttribute("role", "img");
-    view.setAttribute("aria-label", name);
-    return Object.assign(view, { width, height });
-  });
-  const ownFigures = create(
-    "div", "vae-nb-pair",
-    create("figure", "", own, create("figcaption", "", "Your picture")),
-    create("figure", "", ownReconstruction, create("figcaption", "", "Its reconstruction")));
-  const ownNote = create(
-    "p", "vae-nb-quiet",
-    "The ellipse on the map is its posterior, two standard deviations wide.");
-  const backToOwn = createButton("Go to its code", () => goToOwn());
-  const ownResult = create("div", "", ownFigures, ownNote, backToOwn);
-  ownResult.hidden = true;
-  const file = document.createElement("input");
-  file.type = "file";
-  file.accept = "image/*";
-  file.setAttribute("aria-label", "A picture of your own");
-  file.addEventListener("change", () => take(file.files[0]));
-
-  const goToOwn = () => moveTo([...state.posterior.mean], "At the code of your picture.");
-
-  async function take(chosen) {
-    if (!chosen) return;
-    let pixels = null;
-    try {
-      pixels = await readPicture(chosen, facts.image_shape);
-    } catch {
-      status.textContent = `${chosen.name} is not a picture that this browser can read.`;
-      return;
-    }
-    const { mean, logVariance } = network.encode(pixels);
-    state.posterior = { mean: Array.from(mean), variances: Array.from(logVariance, Math.exp) };
-    paint(own, pixels);
-    paint(ownReconstruction, network.decode(mean));
-    ownResult.hidden = false;
-    goToOwn();
-  }
-
-  el.addEventListener("dragover", (event) => event.preventDefault()); // it may be dropped here
-  el.addEventListener("drop", (event) => {
-    event.preventDefault();
-    event.stopPropagation();
-    take(event.dataTransfer.files[0]);
-  });
-
-  const code = document.createElement("input");
-  code.readOnly = true;
-  code.setAttribute("aria-label", "The latent vector as code");
-  code.addEventListener("focus", () => code.select());
-  const status = create("p", "vae-nb-news vae-nb-quiet");
-  status.setAttribute("role", "status");
-  const tabs = {
-    Sliders: create("div", "", axesChoice, sliderBox),
-    Blend: create("div", "", first.element, blendSlider.element, second.element),
-    Draw: create(
-      "div", "",
-      createButton("Draw from the prior", () => draw(normal(latent))),
-      create("p", "vae-nb-quiet", "Any vector, as the loss wishes them: N(0, I)."),
-      createButton("Draw from the fitted density", () =>
-        draw(fittedDraw(normal(latent), facts.fitted))),
-      create("p", "vae-nb-quiet", "One Gaussian, fitted to the codes that the encoder really uses."),
-      create("label", "vae-nb-code", "z, to copy", code)),
-    "Your own": create(
-      "div", "", file,
-      create("p", "vae-nb-quiet", "Or drop a picture anywhere here. It does not leave this page."),
-      ownResult),
+  const explorer = {
+    facts, network, thumbnails, codes, codeOf, state, moveTo, moveAlong, startFrom, refresh, say,
   };
-  const controls = create(
-    "div", "vae-nb-controls", createTabs(tabs), ...Object.values(tabs),
-    create(
-      "div", "vae-nb-actions",
-      createButton("Reset", () => startFrom(state.first)),
-      createButton("Save picture", save), status));
+  const ownPicture = createOwnPicture(explorer, picture);
+  const tools = {
+    Sliders: createSliders(explorer),
+    Blend: createBlend(explorer),
+    Attribute: createAttribute(explorer),
+    Path: createPath(explorer, picture),
+    Random: createRandom(explorer, model.get("seed")),
+    "Your own": ownPicture,
+  };
+  const elements = Object.entries(tools).map(([title, tool]) => [title, tool.element]);
+  const tabs = createTabs(Object.fromEntries(elements), (title) => {
+    state.tab = title;
+    refresh();
+  });
 
   // --- showing ---
 
@@ -370,48 +194,55 @@ async function render({ model, el }) {
   }
 
   function show() {
-    const { z, axes } = state;
+    const { z, axes, plane, corners } = state;
     const nearest = nearestCode(z, codes);
     const name = facts.names[nearest.index];
-    paint(canvas, network.decode(z));
-    const changes = changeInWords(z, codeOf(state.first), facts.names[state.first], axes);
-    canvas.setAttribute(
+    paint(picture, network.decode(z), facts.image_shape);
+    const changes = changeInWords(z, codeOf(corners[0]), facts.names[corners[0]], axes);
+    picture.setAttribute(
       "aria-label", `Decoded picture; the nearest training picture is ${name}. ${changes}`);
     nearestView.show(nearest.index);
     nearestName.textContent = name;
     distance.textContent = distanceInWords(nearest.distance, facts.neighbor_distance);
     norm.textContent = normInWords(z, facts);
-    coordinatesOf(z, axes).forEach((value, index) => sliders[index].show(value));
-    blendSlider.show(state.weight);
-    first.show(state.first);
-    second.show(state.second);
-    map.show(state.plane, z, nearest.index, state.posterior);
-    mapNote.textContent = planeInWords(state.plane);
-    code.value = `z = np.array([${z.map((value) => Number(value.toFixed(4))).join(", ")}])`;
+    planeChoice.selectedIndex = facts.axes.indexOf(plane);
+    map.show(state, nearest.index);
+    mapNote.textContent = planeInWords(plane);
+    Object.values(tools).forEach((tool) => tool.show(state));
+    address?.write(textOf(state, facts));
   }
 
-  // The kernel has moved z.
-  function follow() {
-    if (model.get("vector") === state.z) return;
-    Object.assign(state, { z: model.get("vector"), weight: 0 });
-    status.textContent = "";
-    refresh();
-  }
-
-  buildSliders();
   el.classList.add("vae-nb-explorer");
   // Keys are for what has the focus, and not for JupyterLab's cells.
   el.addEventListener("focusin", ({ target }) => { target.dataset.lmSuppressShortcuts = "true"; });
+  el.addEventListener("dragover", (event) => event.preventDefault()); // a picture may be dropped
+  el.addEventListener("drop", (event) => {
+    event.preventDefault();
+    event.stopPropagation();
+    tabs.select("Your own");
+    ownPicture.take(event.dataTransfer.files[0]);
+  });
   el.append(create(
     "div", "vae-nb-layout",
-    create("div", "vae-nb-screen", canvas, readout),
+    create("div", "vae-nb-screen", picture, readout),
     create("div", "vae-nb-map-area", mapHead, map.element, mapNote),
-    controls));
+    create(
+      "div", "vae-nb-controls", ...tabs.elements,
+      create(
+        "div", "vae-nb-actions",
+        createButton("Reset", () => goTo(state.corners[0])),
+        createButton("Save picture", save), status))));
   model.on("change:vector", follow);
+  tabs.select(state.tab);
+  if (address) {
+    address.onChange(followAddress);
+    followAddress();
+  }
   show();
   return () => {
     model.off("change:vector", follow);
     map.remove();
+    Object.values(tools).forEach((tool) => tool.remove?.());
   };
 }
 

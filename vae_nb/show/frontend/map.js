@@ -1,7 +1,8 @@
 // A plane of the latent space: every training picture where its code is, and a point where z is.
-import { coordinatesOf, shortName, twoDigits } from "./latent.js";
+import { coordinatesOf, shortName, twoDigits, vectorAt } from "./latent.js";
+import { create, createPoint } from "./elements.js";
+import { createTiles } from "./tiles.js";
 
-const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowDown: [0, -1], ArrowUp: [0, 1] };
 const STEP = 1 / 16; // of an arrow key, in the units of an axis
 const ZOOM_STEP = 1.6; // of a button
 const MAX_ZOOM = 5000; // two codes may be close to one another
@@ -12,27 +13,23 @@ const STILL = 4; // pixels; a press that moves less is a click
 const GRAY = "#8a8a8a"; // seen on light and on dark
 const ORANGE = "#d55e00";
 const BLUE = "#0072b2";
+const GREEN = "#009e73";
 
-// moveTo: told the two coordinates to move z to. goTo: told the index of a picture to go to.
+// moveTo: told the two coordinates to move z to. moveBy: told how far to move them. goTo: told the
+// index of a picture to go to.
 // Returns {element, show}.
-export function createMap({ facts, codes, thumbnails, moveTo, goTo }) {
+export function createMap({ facts, network, codes, thumbnails, moveTo, moveBy, goTo }) {
   const latent = facts.axes[0].names.length;
   const count = facts.names.length;
-  const element = document.createElement("div");
   const canvas = document.createElement("canvas");
-  const point = document.createElement("div");
-  const labels = ["x", "y"].map((axis) => {
-    const label = document.createElement("span");
-    label.className = `vae-nb-axis vae-nb-axis-${axis}`;
-    return label;
+  const labels = ["x", "y"].map((axis) => create("span", `vae-nb-axis vae-nb-axis-${axis}`));
+  const point = createPoint({
+    kind: "point on a plane",
+    move: (steps) => moveBy(steps.map((count) => STEP * count)),
   });
-  element.className = "vae-nb-map";
+  const tiles = createTiles(network.decode, facts.image_shape);
+  const element = create("div", "vae-nb-map", tiles.canvas, canvas, ...labels, point);
   canvas.setAttribute("aria-hidden", "true"); // the pickers offer the same pictures by name
-  point.className = "vae-nb-point";
-  point.tabIndex = 0;
-  point.setAttribute("role", "slider");
-  point.setAttribute("aria-roledescription", "point on a plane");
-  element.append(canvas, ...labels, point);
 
   let axes = null;
   let places = []; // [x, y] of each code, in coordinates
@@ -42,6 +39,7 @@ export function createMap({ facts, codes, thumbnails, moveTo, goTo }) {
   let z = null;
   let nearest = 0;
   let posterior = null; // {mean, variances}
+  let stops = []; // the vectors on a path
 
   const size = () => [element.clientWidth, element.clientHeight];
 
@@ -61,20 +59,20 @@ export function createMap({ facts, codes, thumbnails, moveTo, goTo }) {
     return [view.center[0] + (x - width / 2) / sx, view.center[1] - (y - height / 2) / sy];
   }
 
-  // z in the plane; a single latent dimension makes a line.
-  const place = () => [...coordinatesOf(z, axes), 0].slice(0, 2);
+  // A vector in the plane; a single latent dimension makes a line.
+  const inPlane = (vector) => [...coordinatesOf(vector, axes), 0].slice(0, 2);
+  const place = () => inPlane(z);
 
   function arrange(newAxes) {
     axes = newAxes;
     places = Array.from({ length: count }, (_, index) => {
-      const code = Array.from(codes.subarray(index * latent, (index + 1) * latent));
-      return [...coordinatesOf(code, axes), 0].slice(0, 2);
+      return inPlane(Array.from(codes.subarray(index * latent, (index + 1) * latent)));
     });
     const low = [0, 1].map((axis) => Math.min(...places.map((p) => p[axis])));
     const high = [0, 1].map((axis) => Math.max(...places.map((p) => p[axis])));
     extent = { low, size: [0, 1].map((axis) => high[axis] - low[axis] || 2) };
-    labels[0].textContent = `${axes.names[0]} →`;
-    labels[1].textContent = latent > 1 ? `${axes.names[1]} →` : "";
+    labels[0].textContent = `${shortName(axes.names[0])} →`;
+    labels[1].textContent = latent > 1 ? `${shortName(axes.names[1])} ↑` : "";
     showAll();
   }
 
@@ -131,8 +129,21 @@ export function createMap({ facts, codes, thumbnails, moveTo, goTo }) {
       context.lineWidth = 3;
       context.strokeRect(x - size / 2 - 1.5, y - size / 2 - 1.5, size + 3, size + 3);
     });
+    if (stops.length) drawPath(context);
     if (posterior) drawPosterior(context);
+    follow();
+  }
+
+  // What depends on z is at its place: the point, and the tiles, which have the other coordinates
+  // of z. Rounded, these do not change while z moves in the plane.
+  function follow() {
     placePoint();
+    const others = coordinatesOf(z, axes).slice(2);
+    tiles.show(
+      [axes.kind, view.zoom, ...view.center].join(),
+      others.map((value) => value.toFixed(6)).join(),
+      (at) => vectorAt([...toPlane(at), ...others].slice(0, latent), axes),
+      toScreen(place()));
   }
 
   function drawZeroLines(context, width, height) {
@@ -158,12 +169,26 @@ export function createMap({ facts, codes, thumbnails, moveTo, goTo }) {
     const [a, b, c] = [sum(right, right) * sx * sx, -sum(right, up) * sx * sy, sum(up, up) * sy * sy];
     const half = Math.hypot((a - c) / 2, b);
     const radii = [half, -half].map((part) => 2 * Math.sqrt(Math.max(0, (a + c) / 2 + part)));
-    const [x, y] = toScreen([...coordinatesOf(posterior.mean, axes), 0].slice(0, 2));
+    const [x, y] = toScreen(inPlane(posterior.mean));
     context.strokeStyle = BLUE;
     context.lineWidth = 4;
     context.beginPath();
     context.ellipse(x, y, ...radii, Math.atan2(2 * b, a - c) / 2, 0, 2 * Math.PI);
     context.stroke();
+  }
+
+  function drawPath(context) {
+    const places = stops.map((stop) => toScreen(inPlane(stop)));
+    context.strokeStyle = context.fillStyle = GREEN;
+    context.lineWidth = 3;
+    context.beginPath();
+    places.forEach((at) => context.lineTo(...at));
+    context.stroke();
+    places.forEach(([x, y]) => {
+      context.beginPath();
+      context.arc(x, y, 2 * DOT, 0, 2 * Math.PI);
+      context.fill();
+    });
   }
 
   // Decide which pictures have room: the nearest one first, then in their order. The others are
@@ -281,16 +306,10 @@ export function createMap({ facts, codes, thumbnails, moveTo, goTo }) {
 
   point.addEventListener("keydown", (event) => {
     if (event.altKey || event.ctrlKey || event.metaKey) return;
-    const direction = ARROWS[event.key];
-    if (direction) {
-      const step = (event.shiftKey ? 8 : 1) * STEP;
-      moveTo(place().map((value, axis) => value + step * direction[axis]));
-    } else if (event.key === "+" || event.key === "-") {
-      zoomAtPoint(event.key === "+" ? ZOOM_STEP : 1 / ZOOM_STEP);
-    } else {
-      return;
-    }
-    event.preventDefault(); // the page must not scroll
+    if (event.key === "+") zoomAtPoint(ZOOM_STEP);
+    else if (event.key === "-") zoomAtPoint(1 / ZOOM_STEP);
+    else return;
+    event.preventDefault();
   });
 
   const resized = new ResizeObserver(draw);
@@ -298,15 +317,15 @@ export function createMap({ facts, codes, thumbnails, moveTo, goTo }) {
 
   return {
     element,
-    // Show z in the plane of the first two of some axes, and a posterior if there is one.
-    show(newAxes, newZ, newNearest, newPosterior) {
-      const isNew = axes !== newAxes || nearest !== newNearest || posterior !== newPosterior;
-      posterior = newPosterior;
-      z = newZ;
+    // Show the state; newNearest is the index of the picture that is nearest to z.
+    show(state, newNearest) {
+      const isNew = axes !== state.plane || nearest !== newNearest
+        || posterior !== state.posterior || stops !== state.stops;
+      ({ z, posterior, stops } = state);
       nearest = newNearest;
-      if (axes !== newAxes) arrange(newAxes);
+      if (axes !== state.plane) arrange(state.plane);
       if (isNew) draw();
-      else placePoint();
+      else follow();
     },
     zoomIn: () => zoomAtPoint(ZOOM_STEP),
     zoomOut: () => zoomAtPoint(1 / ZOOM_STEP),
@@ -314,7 +333,13 @@ export function createMap({ facts, codes, thumbnails, moveTo, goTo }) {
       showAll();
       draw();
     },
-    remove: () => resized.disconnect(),
+    showTiles(isOn) {
+      tiles.canvas.hidden = !isOn;
+    },
+    remove() {
+      tiles.remove();
+      resized.disconnect();
+    },
   };
 }
 
@@ -326,7 +351,7 @@ export function planeInWords(axes) {
   const names = axes.names.map(shortName);
   if (names.length <= 2) return "This map is the whole latent space.";
   const share = Math.round(100 * axes.plane_share);
-  const others = names.length === 3 ? `${names[2]} stays` : `${names[2]} to ${names.at(-1)} stay`;
-  return `${names[0]} and ${names[1]}: ${share}% of how the codes differ. A drag moves these two; `
-    + `${others}. A click on a picture goes to its code.`;
+  const others = names.length === 3 ? names[2] : `${names[2]} to ${names.at(-1)}`;
+  return `Shown: ${share}% of the codes' variance. A drag leaves ${others} alone; `
+    + "a click on a picture goes to its code.";
 }

@@ -15,4 +15,24 @@ function createModel() {
   };
 }
 
-render({ model: createModel(), el: document.getElementById("explorer") });
+// The end of the page's address, after the "#": what a link shows.
+function createAddress() {
+  let last = null;
+  let waiting = null;
+  return {
+    read: () => location.hash.slice(1),
+    // Write a text once it has not changed for a moment: browsers refuse to do so all the time.
+    // The first one is what the page shows by itself.
+    write(text) {
+      if (text === last) return;
+      clearTimeout(waiting);
+      if (last !== null) waiting = setTimeout(() => history.replaceState(null, "", `#${text}`), 300);
+      last = text;
+    },
+    onChange: (act) => window.addEventListener("hashchange", act),
+  };
+}
+
+render({
+  model: createModel(), el: document.getElementById("explorer"), address: createAddress(),
+});

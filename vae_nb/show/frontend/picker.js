@@ -1,43 +1,43 @@
-// Choose one training picture among many: by its look, or by a part of its name.
+// Choose training pictures among many: by their look, or by a part of their names.
+import { create, createButton } from "./elements.js";
 
 const STEPS = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 };
 
-// title: what the picture is chosen for. choose: told the index. Returns {element, show}.
-export function createPicker({ title, names, thumbnails, choose }) {
-  const details = document.createElement("details");
-  const summary = document.createElement("summary");
-  const label = document.createElement("span");
+// title: what is chosen. many: whether one may choose several, so that the list stays open.
+// choose: told the index of a picture that was pressed. Returns {element, show}.
+export function createPicker({ title, names, thumbnails, many = false, choose }) {
+  const label = create("span", "vae-nb-picker-label");
+  const view = thumbnails.view("vae-nb-tile");
+  const summary = many ? create("summary", "", label) : create("summary", "", view.canvas, label);
   const search = document.createElement("input");
-  const choices = document.createElement("div");
-  const chosen = thumbnails.view("vae-nb-tile");
+  const choices = create("div", "vae-nb-choices");
+  const list = create(
+    "div", "vae-nb-list", create("div", "vae-nb-find", search, createButton("Done", close)), choices);
+  const details = create("details", "vae-nb-picker", summary, list);
   let buttons = [];
-  let current = 0;
+  let chosen = [];
 
-  details.className = "vae-nb-picker";
-  summary.append(chosen.canvas, label);
   search.type = "search";
   search.placeholder = "Find by name";
   search.setAttribute("aria-label", `${title}: find by name`);
-  choices.className = "vae-nb-choices";
   choices.setAttribute("role", "group");
   choices.setAttribute("aria-label", `${title}: pictures`);
-  details.append(summary, search, choices);
+
+  function close() {
+    details.open = false;
+    summary.focus();
+  }
 
   // One button for each picture; built when the list is first opened, for there may be thousands.
   function build() {
     buttons = names.map((name, index) => {
-      const button = document.createElement("button");
       const { canvas, show } = thumbnails.view("vae-nb-tile");
       show(index);
-      button.type = "button";
-      button.title = name;
-      button.setAttribute("aria-label", name);
-      button.append(canvas);
-      button.addEventListener("click", () => {
-        details.open = false;
-        summary.focus();
+      const button = createButton(canvas, () => {
+        if (!many) close();
         choose(index);
-      });
+      }, name);
+      button.title = name;
       return button;
     });
     choices.append(...buttons);
@@ -45,9 +45,10 @@ export function createPicker({ title, names, thumbnails, choose }) {
 
   function mark() {
     buttons.forEach((button, index) => {
-      button.setAttribute("aria-pressed", String(index === current));
+      button.setAttribute("aria-pressed", String(chosen.includes(index)));
     });
-    reach(buttons[current]?.hidden ? visible()[0] : buttons[current]);
+    if (choices.contains(document.activeElement)) return; // it stays where it is
+    reach(visible().find((button) => button.getAttribute("aria-pressed") === "true") ?? visible()[0]);
   }
 
   const visible = () => buttons.filter((button) => !button.hidden);
@@ -61,7 +62,13 @@ export function createPicker({ title, names, thumbnails, choose }) {
     if (!details.open) return;
     if (buttons.length === 0) build();
     mark();
-    buttons[current].scrollIntoView({ block: "nearest" });
+    list.scrollIntoView({ block: "nearest" });
+    buttons[chosen[0] ?? 0].scrollIntoView({ block: "nearest" });
+  });
+  details.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !details.open) return;
+    event.preventDefault();
+    close();
   });
   search.addEventListener("input", () => {
     const wanted = search.value.trim().toLowerCase();
@@ -83,10 +90,13 @@ export function createPicker({ title, names, thumbnails, choose }) {
 
   return {
     element: details,
-    show(index) {
-      current = index;
-      chosen.show(index);
-      label.textContent = `${title}: ${names[index]}`;
+    // The indexes of the chosen pictures, and the text that stands for them.
+    show(indexes, text) {
+      if (label.textContent && indexes.join() === chosen.join()) return;
+      chosen = [...indexes];
+      view.show(chosen[0]);
+      label.textContent = `${title}: ${text}`;
+      summary.title = label.textContent;
       mark();
     },
   };
