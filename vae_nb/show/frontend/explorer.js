@@ -35,7 +35,8 @@ async function render({ model, el, address }) {
     tab: "Sliders",
     by: null, // what moved z, if it is a tool that shows how far it is: "blend" or "path"
     axes: facts.axes[0], // of the sliders
-    plane: facts.axes[0].plane_share > facts.axes[1].plane_share ? facts.axes[0] : facts.axes[1],
+    // The one that shows more; of two dimensions both show everything, but for rounding.
+    plane: facts.axes[facts.axes[0].plane_share >= facts.axes[1].plane_share - 1e-9 ? 0 : 1],
     corners: [0, count - 1, Math.floor(count / 3), Math.floor((2 * count) / 3)], // of the blend
     blend: [0, 0], // where between them z is, to the right and down
     examples: [], // the pictures that have an attribute
