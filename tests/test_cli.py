@@ -23,6 +23,7 @@ FIGURES = (
     *("architecture.png", "dataset.png", "gradient_check.png", "interpolation.png"),
     *("kl_per_dimension.png", "latent_space.png", "latent_traversal.png", "loss.png"),
     *("reconstruccion.png", "samples.png", "sliders.png"),
+    *("ten_minutes.png", "ten_minutes_without_kl.png"),
 )
 ANIMATIONS = ("latent_walk.gif", "training.gif")
 

@@ -22,9 +22,8 @@ MAX_BYTES = 1_500_000
 IMAGES = {  # the files that each notebook of the core writes
     "00": ["ten_minutes.png", "ten_minutes_without_kl.png"],
     "01": ["dataset.png"],
-    "02": [],
     "03": ["gradient_check.png"],
-    "04": ["training.gif"],
+    "04": ["architecture.png", "training.gif"],
     "05": ["reconstruccion.png"],
     "06": ["latent_space.png", "kl_per_dimension.png"],
     "07": ["loss.png"],
