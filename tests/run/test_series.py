@@ -197,22 +197,6 @@ def test_a_working_copy_has_all_tracks_and_no_outputs(notebooks, tmp_path):
     assert [path.name for path in copies] == ["00_zero.ipynb", "01_first.ipynb"]
 
 
-def test_a_working_copy_has_the_program_unless_the_reader_changes_it(notebooks, tmp_path):
-    notebooks("01_first", "1 + 1")
-    program = tmp_path / "notebooks" / "program" / "step_1.py"
-    program.parent.mkdir()
-    copy = tmp_path / "mine" / "program" / "step_1.py"
-    for text in ("first = 1\n", "second = 2\n"):
-        program.write_text(text)
-        assert refresh_working_copy(tmp_path / "mine")[1] == []
-        assert copy.read_text() == text
-    copy.write_text("mine = 3\n")
-    assert refresh_working_copy(tmp_path / "mine")[1] == []  # the series has nothing new
-    program.write_text("third = 3\n")
-    assert refresh_working_copy(tmp_path / "mine")[1] == [copy]
-    assert copy.read_text() == "mine = 3\n"
-
-
 def test_a_notebook_that_was_only_run_is_brought_up_to_date(notebooks, tmp_path):
     notebooks("01_first", "1 + 1")
     (copy,), _ = refresh_working_copy(tmp_path / "mine")

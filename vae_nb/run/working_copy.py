@@ -1,6 +1,5 @@
 """The reader's own copy of the notebooks."""
 
-import hashlib
 import json
 from pathlib import Path
 
@@ -10,16 +9,16 @@ from vae_nb.system.files import atomic_path
 from vae_nb.system.paths import PROJECT_ROOT
 
 WORKING_COPY = PROJECT_ROOT / "my_notebooks"
-BESIDE_THE_SERIES = ("lab/*.ipynb", "more/*.ipynb", "solutions/*.ipynb", "program/*.py")
+BESIDE_THE_SERIES = ("lab/*.ipynb", "more/*.ipynb", "solutions/*.ipynb")
 
 
 def refresh_working_copy(folder: Path | None = None) -> tuple[list[Path], list[Path]]:
     """Copy the notebooks, and what is beside them, to the folder in which a reader works on them.
 
-    The copies have no outputs, so that a reader meets a question before its answer. A file is
-    copied if it is missing. If the series has a new version of it, that replaces a copy which the
-    reader has not changed; running a notebook changes no cell. A file in the folder records which
-    versions were copied.
+    The copies have no outputs, so that a reader meets a question before its answer. A notebook is
+    copied if it is missing. If the series has a new version of it, that replaces a copy in which
+    the reader has changed no cell; running a notebook changes no cell. A file in the folder records
+    which versions were copied.
 
     Parameters
     ----------
@@ -52,24 +51,22 @@ def refresh_working_copy(folder: Path | None = None) -> tuple[list[Path], list[P
     for original in [*notebooks, *others]:
         name = original.relative_to(series.NOTEBOOKS_FOLDER).as_posix()
         copy = folder / name
-        version = _version(original)
-        reader_version = _version(copy)
+        version = notebook_version(original)
+        reader_version = notebook_version(copy)
         copied_version = copied_versions.get(name)
         if not copy.exists():
             is_outdated = True
         elif version in (copied_version, reader_version):  # the series has nothing new
             is_outdated = False
         elif reader_version is not None and reader_version == copied_version:
-            is_outdated = True  # the reader has changed nothing
+            is_outdated = True  # the reader has changed no cell
         else:
             kept.append(copy)
             continue
         if is_outdated:
-            content = original.read_bytes()
-            if original.suffix == ".ipynb":
-                content = without_outputs(content.decode("utf-8")).encode("utf-8")
+            text = without_outputs(original.read_text(encoding="utf-8"))
             with atomic_path(copy) as temporary:
-                temporary.write_bytes(content)
+                temporary.write_text(text, encoding="utf-8")
         copied_versions[name] = version
     with atomic_path(versions_path) as temporary:
         temporary.write_text(json.dumps(copied_versions, indent=2), encoding="utf-8")
@@ -82,13 +79,3 @@ def _read_versions(path: Path) -> dict[str, str | None]:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return {}  # without a record, every file that differs counts as the reader's
-
-
-def _version(path: Path) -> str | None:
-    """Return a hash of what a reader may change in a file; None if it cannot be read."""
-    if path.suffix == ".ipynb":
-        return notebook_version(path)
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
-        return None
