@@ -110,6 +110,18 @@ def all_figures(count, shape, labels, latent):
             3.0,
             images,
         ),
+        "posterior_clouds": figures.posterior_clouds(
+            {"a $long$ 日 name": (points, 0.3 + 0 * points), "far": (9 * points, 1 + 0 * points)},
+            images,
+            range(min(count, 5)),
+        ),
+        "reparameterization": figures.reparameterization(
+            np.random.default_rng(3).standard_normal((40, 2)),
+            points[:3],
+            0.5 + 0 * points[:3],
+            images[:3],
+        ),
+        "gradient_flow": figures.gradient_flow(),
         "latent_strips": figures.latent_strips(
             some_images(latent, 7, *shape), np.linspace(-3, 3, 7), names
         ),

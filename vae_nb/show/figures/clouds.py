@@ -1,5 +1,7 @@
 """Posteriors as clouds in a plane, and how a cloud is drawn from noise."""
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -16,6 +18,7 @@ from vae_nb.show.figures.paper import (
     TEXT_SIZE,
     add_axes,
     add_image,
+    drawable,
     make_figure,
     write,
 )
@@ -54,12 +57,12 @@ def reparameterization(
     figure, paper = make_figure(width, TOP + PANEL + BOTTOM)
     before = add_axes(figure, AXIS, TOP, PANEL, PANEL)
     after = add_axes(figure, left_of_samples, TOP, PANEL, PANEL)
-    before.scatter(*noise.T, s=24, color=GRAY)
+    before.scatter(noise[:, 0], noise[:, 1], s=24, color=GRAY)
     before.set(title="noise ε, the same for every picture", xlabel="ε1", ylabel="ε2")
     after.set(title="samples z = μ + σ · ε", xlabel="z1", ylabel="z2")
     samples = mean[:, None] + sigma[:, None] * noise  # (images, draws, 2)
     for number, (color, cloud) in enumerate(zip(COLORS, samples, strict=False)):
-        after.scatter(*cloud.T, s=24, color=color)
+        after.scatter(cloud[:, 0], cloud[:, 1], s=24, color=color)
         _draw_posterior(after, mean[number], sigma[number], color)
         top = TOP + number * (THUMBNAIL + 16)
         add_image(figure, left_of_samples + PANEL + 24, top, thumbnails[number])
@@ -68,15 +71,10 @@ def reparameterization(
         beside.set(xticks=[], yticks=[])
         beside.spines[:].set_visible(False)
     marked = noise[np.argmax(noise[:, 0])]  # one draw, followed from left to right
-    before.scatter(*marked, s=90, facecolors="none", edgecolors=BLACK, linewidths=2)
-    for number in range(len(samples)):
-        after.scatter(
-            *(mean[number] + sigma[number] * marked),
-            s=90,
-            facecolors="none",
-            edgecolors=BLACK,
-            linewidths=2,
-        )
+    ring: dict[str, Any] = {"s": 90, "facecolors": "none", "edgecolors": BLACK, "linewidths": 2}
+    before.scatter(marked[0], marked[1], **ring)
+    followed = mean + sigma * marked  # (images, 2)
+    after.scatter(followed[:, 0], followed[:, 1], **ring)
     for axes in (before, after):
         axes.set_aspect("equal", adjustable="datalim")
     write(paper, AXIS + PANEL + 32, TOP + PANEL / 2, "· σ + μ\n→")
@@ -108,7 +106,13 @@ def posterior_clouds(
         left = AXIS + number * pitch
         axes = add_axes(figure, left, TOP, PANEL, PANEL)
         reach = 1.15 * max(2.5, float(np.max(np.abs(mean) + sigma)))
-        axes.set(title=title, xlabel="z1", ylabel="z2", xlim=(-reach, reach), ylim=(-reach, reach))
+        axes.set(
+            title=drawable(title),
+            xlabel="z1",
+            ylabel="z2",
+            xlim=(-reach, reach),
+            ylim=(-reach, reach),
+        )
         for radius in (1, 2):  # the prior
             axes.add_patch(
                 Ellipse((0, 0), 2 * radius, 2 * radius, fill=False, edgecolor=BLACK, linestyle=":")
@@ -139,4 +143,4 @@ def _draw_posterior(axes: Axes, mean: NDArray, sigma: NDArray, color: str) -> No
     ellipse = Ellipse(tuple(mean), width, height, facecolor=color, alpha=0.15)
     axes.add_patch(ellipse)
     axes.add_patch(Ellipse(tuple(mean), width, height, fill=False, edgecolor=color, linewidth=1))
-    axes.plot(*mean, ".", color=color, markersize=3)
+    axes.plot(mean[0], mean[1], ".", color=color, markersize=3)
