@@ -2,9 +2,12 @@
 
 import ast
 import importlib.util
-from collections.abc import Iterable, Sequence
+import inspect
+import linecache
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from vae_nb.run.series import NOTEBOOKS_FOLDER
 from vae_nb.run.workspace import Workspace
@@ -21,8 +24,7 @@ import numpy as np
 
 def save_program(
     step: str,
-    cells: Iterable[str],
-    names: Sequence[str],
+    pieces: Sequence[Callable[..., Any]],
     output_dir: str | Path = "output",
     builds_on: str | None = None,
 ) -> Path:
@@ -32,12 +34,10 @@ def save_program(
     ----------
     step : str
         The notebook's number, for example "02".
-    cells : iterable of str
-        The source of the cells in the order in which they ran: what IPython calls `In`.
-    names : sequence of str
-        What to write, in this order. If a name is defined twice, the last definition counts.
+    pieces : sequence of function or class
+        What to write, in this order, as it stands in the cells that ran.
     builds_on : str or None
-        The number of the notebook whose program comes first; `names` are added to it, or take the
+        The number of the notebook whose program comes first; `pieces` are added to it, or take the
         place of what has the same name there.
 
     Returns
@@ -48,21 +48,14 @@ def save_program(
     Raises
     ------
     FilesError
-        If a name is defined in no cell, or the file cannot be written.
+        If the source of a piece is not known, or the file cannot be written.
     """
-    earlier = {}
+    sources = {}
     if builds_on is not None:
-        earlier = _definitions([_existing_path(builds_on, output_dir).read_text(encoding="utf-8")])
-    definitions = _definitions(cells)
-    missing = [name for name in names if name not in definitions]
-    if missing:
-        raise FilesError(
-            f"Cannot save the program: no cell that ran defines {', '.join(missing)}. "
-            "Run the notebook from its first cell."
-        )
+        sources = _definitions(_existing_path(builds_on, output_dir).read_text(encoding="utf-8"))
+    sources |= {piece.__name__: _source_of(piece) for piece in pieces}
     path = _program_path(step, output_dir)
-    pieces = earlier | {name: definitions[name] for name in names}
-    text = "\n\n".join([START.format(step=step), *(piece + "\n" for piece in pieces.values())])
+    text = "\n\n".join([START.format(step=step), *(source + "\n" for source in sources.values())])
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return path
@@ -110,15 +103,25 @@ def _existing_path(step: str, output_dir: str | Path) -> Path:
     return path if path.exists() else SNAPSHOTS / path.name
 
 
-def _definitions(cells: Iterable[str]) -> dict[str, str]:
-    """Find the source of each function and class that is defined at the top level of a cell."""
-    found = {}
-    for cell in cells:
-        try:
-            nodes = ast.parse(cell).body
-        except SyntaxError:  # a cell with a command of IPython, or one that did not run
-            continue
-        for node in nodes:
-            if isinstance(node, ast.FunctionDef | ast.ClassDef):
-                found[node.name] = ast.get_source_segment(cell, node) or ""
-    return found
+def _source_of(piece: Callable[..., Any]) -> str:
+    """Return the source of a function or class: IPython keeps that of every cell for tracebacks."""
+    # A class does not say where it is from, but its methods do.
+    functions = [piece, *vars(piece).values()]
+    names = [f.__code__.co_filename for f in functions if inspect.isfunction(f)]
+    cell = "".join(linecache.getlines(names[0])) if names else ""
+    try:
+        return _definitions(cell)[piece.__name__]
+    except KeyError:
+        raise FilesError(
+            f"Cannot save the program: the source of {piece.__name__} is not known. "
+            "Run the cell that defines it, and then this one."
+        ) from None
+
+
+def _definitions(text: str) -> dict[str, str]:
+    """Return the source of each function and class that is defined at the top level."""
+    return {
+        node.name: ast.get_source_segment(text, node) or ""
+        for node in ast.parse(text).body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+    }
