@@ -57,7 +57,7 @@ class _Column(NamedTuple):
 def architecture(layers: Sequence[LayerShape]) -> Figure:
     """Draw a VAE's layers: from the image through the sample z to the image.
 
-    A box is as high as the logarithm of its number of units. Where pixels have neighbors, it has
+    A box is taller, the larger the logarithm of its number of units. Where pixels have neighbors, it has
     their height, width and channels.
 
     Parameters
