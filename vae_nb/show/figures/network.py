@@ -57,8 +57,8 @@ class _Column(NamedTuple):
 def architecture(layers: Sequence[LayerShape]) -> Figure:
     """Draw a VAE's layers: from the image through the sample z to the image.
 
-    A box is taller, the larger the logarithm of its number of units. Where pixels have neighbors, it has
-    their height, width and channels.
+    The height of a box grows with the logarithm of its number of units. Where pixels have
+    neighbors, it has their height, width and channels.
 
     Parameters
     ----------
