@@ -127,7 +127,8 @@ def as_markdown(times):
 
 Made by `python tools/measure_run.py` on {machine["processor"]}, {machine["cores"]} cores,
 {machine["bandwidth_gb_s"]:.0f} GB/s, {machine["gemm_gflop_s"]:.0f} GFLOP/s.
-Everything was installed, and nothing else was running. Medians of {len(one)} rounds, in seconds.
+Everything was installed, and nothing else was running. In seconds, medians of the rounds
+({len(one)}).
 On a machine of a third of its speed, everything takes about three times as long.
 
 | | `--jobs 1` | `--jobs {times["jobs"]}` |
