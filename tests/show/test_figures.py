@@ -91,7 +91,16 @@ def all_figures(count, shape, labels, latent):
         "kl_per_dimension": figures.kl_per_dimension(np.ones(latent), np.arange(latent) < 9),
         "loss_curves": figures.loss_curves(some_columns(60, 6), saved_epoch=50, entropy=5900.0),
         "latent_traversal": figures.latent_traversal(
-            grid, values, values[: len(grid)], "first latent dimension z₁", "second one z₂"
+            {
+                "a $long$ 日 name": (grid, values, values[: len(grid)], "first dimension z₁", "z₂"),
+                "another": (grid[:, :1], values[:1], values[: len(grid)], "one column", "many rows"),
+            }
+        ),
+        "courses": figures.courses(
+            {
+                "a $long$ 日 name": (some_columns(60, 6), 6200.0, 5900.0),
+                "short": (some_columns(1, 0), 6300.0, 5800.0),
+            }
         ),
         "contact_sheet": figures.contact_sheet(
             {
@@ -347,7 +356,7 @@ def test_thumbnails_do_not_overlap_and_leave_no_room():
 
 
 def test_latent_space_draws_each_image_once_in_each_panel():
-    images = some_images(60, 20, 10, 3)
+    images = some_images(60, 15, 10, 3)
     points = np.random.default_rng(0).standard_normal((60, 2))
     figure = figures.latent_space([("t", "x", "y", points)], images, ["a"] * 60)
     canvas = rendered(figure)
@@ -359,7 +368,7 @@ def test_latent_space_draws_each_image_once_in_each_panel():
 
 
 def test_latent_space_puts_images_where_their_points_are():
-    images = some_images(3, 40, 40, 3)
+    images = some_images(3, 30, 30, 3)
     points = np.array([[0, 0], [1, 0], [0, 2.0]])
     figure = figures.latent_space([("t", "x", "y", points)], images, ["a", "b", "b"])
     canvas = rendered(figure)
@@ -367,8 +376,8 @@ def test_latent_space_puts_images_where_their_points_are():
     for image, point in zip(images, points, strict=True):
         ((x, y),) = places(canvas, image)
         expected_x, expected_y = axes.transData.transform(point)
-        assert abs(x + 20 - expected_x) <= 1
-        assert abs(len(canvas) - y - 20 - expected_y) <= 1
+        assert abs(x + 15 - expected_x) <= 1
+        assert abs(len(canvas) - y - 15 - expected_y) <= 1
 
 
 def test_latent_space_colors_the_most_frequent_labels():
@@ -411,9 +420,12 @@ def test_loss_curves_of_a_short_training(epochs):
 def test_traversal_is_seamless_and_its_coordinates_can_be_read(shape, steps):
     grid = some_images(2, steps, *shape)
     values = np.linspace(-2.5, 2.5, steps)
-    figure = figures.latent_traversal(grid, values, [-1, 1], "x", "y")
+    other = some_images(3, 2, *shape, seed=1)
+    figure = figures.latent_traversal(
+        {"one": (other, [0, 1], [0, 1, 2], "x", "y"), "two": (grid, values, [-1, 1], "x", "y")}
+    )
     axes = figure.axes[-1]
-    tiles = make_tiles(grid, tile_size(2, steps))
+    tiles = make_tiles(grid, tile_size(3, steps + 2))
     height, width = tiles.shape[2:4]
     canvas = rendered(figure)
     ((left, bottom),) = places(canvas, tiles[0, 0])

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
@@ -141,8 +142,8 @@ class Workspace:
             images = [
                 _captioned(image, caption) for image, caption in zip(images, captions, strict=True)
             ]
-        # Each frame has its own palette: one palette for all would leave speckles in rare colors.
-        images = [image.quantize(256) for image in images]
+        palette = _shared_palette(images)
+        images = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
         durations = [round(1000 * seconds)] * len(images)  # milliseconds
         durations[-1] += 1000 * LAST_FRAME_SECONDS
         path = self.images / name
@@ -162,6 +163,19 @@ class Workspace:
         """
         with atomic_path(self.metrics_path) as temporary:
             temporary.write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+
+
+def _shared_palette(frames: Sequence[Image.Image]) -> Image.Image:
+    """Return an image with 256 colors for all frames.
+
+    With one palette, a GIF stores only the part of a frame that changes.
+    """
+    strip = Image.fromarray(np.concatenate([np.asarray(frame) for frame in frames]))
+    palette = strip.quantize(256)
+    colors = np.array(palette.getpalette(), np.uint8).reshape(-1, 3)
+    colors[np.all(colors >= 245, axis=1)] = 255  # paper stays white
+    palette.putpalette(colors.ravel().tolist())
+    return palette
 
 
 def _captioned(frame: Image.Image, caption: str) -> Image.Image:

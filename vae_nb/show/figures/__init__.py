@@ -13,7 +13,7 @@ Names and labels are plain text, not formulas.
 - `flow`: how the gradient flows back through a VAE.
 - `network`: the layers, and the check of their gradients.
 - `patches`: a convolution as a product.
-- `curves`: the losses of a training.
+- `curves`: the losses of a training, and of several side by side.
 - `sweeps`: comparisons of the runs of a sweep.
 
 All of them build on `paper` (colors, charts, axes and text in pixels); those that show images also
@@ -21,7 +21,7 @@ build on `tiles`.
 """
 
 from vae_nb.show.figures.clouds import posterior_clouds, reparameterization
-from vae_nb.show.figures.curves import loss_curves
+from vae_nb.show.figures.curves import courses, loss_curves
 from vae_nb.show.figures.flow import gradient_flow
 from vae_nb.show.figures.images import (
     contact_sheet,
@@ -72,6 +72,7 @@ __all__ = [
     "YELLOW",
     "architecture",
     "contact_sheet",
+    "courses",
     "dataset",
     "film",
     "gradient_check",

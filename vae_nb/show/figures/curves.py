@@ -1,4 +1,4 @@
-"""The figure of a training's losses."""
+"""The figures of losses: of one training, and of several side by side."""
 
 import math
 from collections.abc import Mapping
@@ -13,10 +13,14 @@ from vae_nb.show.figures.paper import (
     BLACK,
     BLUE,
     BLUISH_GREEN,
+    GRAY,
     VERMILLION,
     add_legend,
+    drawable,
     make_charts,
 )
+
+LOWEST_KL = 1e-3  # nats; a curve below it leaves the panel at the bottom
 
 
 def loss_curves(
@@ -84,3 +88,51 @@ def _marked_epochs(
     if saved_epoch != epochs[-1]:
         marks.append((saved_epoch, BLUISH_GREEN, "saved epoch"))
     return marks
+
+
+def courses(runs: Mapping[str, tuple[Mapping[str, ArrayLike], float, float]]) -> Figure:
+    """Draw the reconstruction loss and the KL of several trainings, a column for each.
+
+    All columns have the same scales. What is far above the loss of the mean image leaves at the
+    top.
+
+    Parameters
+    ----------
+    runs : dict of str to tuple
+        For each title: `vae_nb.History.columns`, the reconstruction loss of always answering with
+        the mean image, and the entropy of the images; all in nats per image.
+
+    Returns
+    -------
+    Figure
+    """
+    figure, (losses, information) = make_charts(
+        max(600, 240 * len(runs)), 560, rows=2, columns=len(runs), sharey="row"
+    )
+    highest = 0.0
+    for upper, lower, (title, (columns, mean_loss, entropy)) in zip(
+        losses, information, runs.items(), strict=True
+    ):
+        for part, color, line, label in (
+            ("train", BLUE, "-", "training"),
+            ("validation", VERMILLION, "--", "held-out"),
+        ):
+            style: dict[str, Any] = {"color": color, "linestyle": line, "linewidth": 2}
+            reconstruction = np.asarray(columns[f"{part}_reconstruction"])
+            kl = np.asarray(columns[f"{part}_kl"])
+            upper.plot(columns["epoch"], reconstruction, label=label, **style)
+            lower.plot(columns["epoch"], np.maximum(kl, LOWEST_KL / 10), **style)
+            highest = max(highest, kl.max())
+        upper.axhline(mean_loss, color=GRAY, zorder=1, label="mean image")
+        upper.axhline(entropy, color=BLACK, linestyle=":", linewidth=2, label="entropy")
+        upper.set_title(drawable(title))
+        lower.set_xlabel("epoch")
+    mean_losses = [mean_loss for _, mean_loss, _ in runs.values()]
+    entropies = [entropy for _, _, entropy in runs.values()]
+    room = (max(mean_losses) - min(entropies)) / 2
+    losses[0].set(ylim=(min(entropies) - room / 5, max(mean_losses) + room))
+    losses[0].set(ylabel="reconstruction (nats)")
+    information[0].set(yscale="log", ylim=(LOWEST_KL, 3 * max(highest, 1)), ylabel="KL (nats)")
+    handles, _ = losses[0].get_legend_handles_labels()
+    add_legend(figure, handles, columns=len(handles))
+    return figure

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -31,13 +31,14 @@ from vae_nb.show.figures.paper import (
     drawable,
     make_charts,
     make_figure,
+    name_tiles,
     widest,
     write,
 )
-from vae_nb.show.figures.tiles import Block, make_tiles, montage, tile_size
+from vae_nb.show.figures.tiles import Block, joined, make_tiles, montage, tile_size
 
 PANEL = 480
-THUMBNAIL = 40
+THUMBNAIL = 30
 LEGEND_COLUMNS = 4
 
 
@@ -182,26 +183,50 @@ def kl_per_dimension(kl: ArrayLike, active: ArrayLike) -> Figure:
 
 
 def latent_traversal(
-    images: NDArray, x_values: ArrayLike, y_values: ArrayLike, xlabel: str, ylabel: str
+    planes: Mapping[str, tuple[NDArray, ArrayLike, ArrayLike, str, str]],
 ) -> Figure:
-    """Draw a grid of images decoded over two latent dimensions.
+    """Draw grids of images decoded over planes of the latent space, beside one another.
 
     Parameters
     ----------
-    images : ndarray, shape (rows, columns, height, width, channels)
+    planes : dict of str to tuple
+        For each title (images, x_values, y_values, xlabel, ylabel). The images have the shape
+        (rows, columns, height, width, channels), the values the shapes (columns,) and (rows,).
         The first row belongs to the first y value and is drawn at the bottom: y points upwards.
-    x_values : array_like, shape (columns,)
-    y_values : array_like, shape (rows,)
-    xlabel, ylabel : str
 
     Returns
     -------
     Figure
     """
-    rows, columns = np.shape(images)[:2]
-    tiles = make_tiles(images, tile_size(rows, columns))[::-1]
-    row_names = coordinate_names(y_values)[::-1]
-    return montage([Block("", tiles, row_names)], 0, coordinate_names(x_values), xlabel, ylabel)
+    planes = {drawable(title, longest=60): plane for title, plane in planes.items()}
+    shapes = [np.shape(images) for images, *_ in planes.values()]
+    size = tile_size(max(shape[0] for shape in shapes), sum(shape[1] for shape in shapes))
+    tiles = [make_tiles(images, size)[::-1] for images, *_ in planes.values()]
+    grids = [joined(some, 0) for some in tiles]
+    # A title or a name below that is wider than its grid hangs over on both sides.
+    widths = [
+        max(grid.shape[1], widest([title, xlabel]))
+        for grid, (title, (*_, xlabel, _)) in zip(grids, planes.items(), strict=True)
+    ]
+    name_width = max(widest(coordinate_names(y_values)) for _, _, y_values, *_ in planes.values())
+    beside = LINE + NAME_GAP + name_width  # at the left of a grid
+    tallest = max(len(grid) for grid in grids)
+    top = MARGIN + LINE + GAP
+    width = MARGIN + sum(widths) + len(grids) * (beside + MARGIN)
+    ylabel_length = max(widest([ylabel]) for *_, ylabel in planes.values())
+    figure, _ = make_figure(width, top + max(tallest, ylabel_length) + 2 * LINE + MARGIN)
+    left = MARGIN
+    for (title, plane), some, grid, room in zip(planes.items(), tiles, grids, widths, strict=True):
+        _, x_values, y_values, xlabel, ylabel = plane
+        left += beside
+        axes = add_image(figure, left + (room - grid.shape[1]) // 2, top, grid)
+        tile_height, tile_width = some.shape[2:4]
+        row_names, column_names = coordinate_names(y_values)[::-1], coordinate_names(x_values)
+        name_tiles(axes.yaxis, row_names, tile_height, 0, LINE)
+        name_tiles(axes.xaxis, column_names, tile_width, 0, widest(column_names) + 8)
+        axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
+        left += room + MARGIN
+    return figure
 
 
 def latent_strips(images: NDArray, values: ArrayLike, names: Sequence[str]) -> Figure:
