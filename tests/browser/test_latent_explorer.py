@@ -784,7 +784,9 @@ def test_a_drawing_is_encoded_at_each_stroke(explorer, run):
     page = explorer.page
     explorer.tab("Your own")
     explorer.press("Clear")
-    page.get_by_role("radio", name="red").check(force=True)  # its colored dot lies over it
+    red = page.get_by_role("radio", name="red")
+    page.locator("label", has=red).click()  # on its colored dot, which lies over the button
+    assert red.is_checked()
     page.get_by_role("radio", name="thick").check()
     box = explorer.pad.bounding_box()
     before = explorer.z()

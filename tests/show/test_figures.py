@@ -93,7 +93,7 @@ def all_figures(count, shape, labels, latent):
         "latent_traversal": figures.latent_traversal(
             {
                 "a $long$ 日 name": (grid, values, values[: len(grid)], "first dimension z₁", "z₂"),
-                "another": (grid[:, :1], values[:1], values[: len(grid)], "one column", "many rows"),
+                "another": (grid[:, :1], values[:1], values[: len(grid)], "one column", "rows"),
             }
         ),
         "courses": figures.courses(
