@@ -83,10 +83,11 @@ def test_several_notebooks_run_at_a_time(notebooks, tmp_path):
 def test_what_loads_the_model_waits_for_what_trains_it(notebooks, tmp_path):
     model = "model = pathlib.Path(output_dir, 'model')"
     notebooks("01_first", "1")
-    notebooks("04_train", f"import pathlib\n{model}\nmodel.touch()  # train_and_save")
+    notebooks("04_train", f"import pathlib\n{model}\nmodel.touch()  # {series.TRAINS_THE_MODEL}")
     for number in "56":
         notebooks(
-            f"0{number}_load", f"import pathlib\n{model}\nassert model.exists()  # load_or_train("
+            f"0{number}_load",
+            f"import pathlib\n{model}\nassert model.exists()  # {series.LOADS_THE_MODEL}",
         )
     seen = []
     executed = run(tmp_path, jobs=4, on_notebook=lambda name, seconds: seen.append(name))

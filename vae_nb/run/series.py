@@ -20,10 +20,10 @@ from vae_nb.system.signals import HeldSignals, hold_signals
 
 NOTEBOOKS_FOLDER = PROJECT_ROOT / "notebooks"
 REPORT = "10"  # the number of the notebook that compares the runs of a sweep
-# A notebook's code contains the first one if it loads the model, or trains one if there is none;
-# and the second one if it trains the model in any case.
-LOADS_THE_MODEL = "load_or_train("
-TRAINS_THE_MODEL = "train_and_save"
+# A notebook's code contains the first one if it loads the configured model, or trains one if there
+# is none; and the second one if it trains it in any case. A notebook's own models do not count.
+LOADS_THE_MODEL = "load_or_train(config, output_dir"
+TRAINS_THE_MODEL = "train_and_save(config, output_dir"
 
 
 def series_notebooks(only: str | None = None) -> list[Path]:
