@@ -759,11 +759,15 @@ def test_a_picture_of_the_readers_own_is_encoded(explorer, run, way):
         )
     wait_for(lambda: "your picture" in explorer.status.text_content(), "its code")
     mean, log_variance = run.trained.vae.encode(pixels.reshape(1, -1) / 255)
-    assert np.allclose(explorer.z(), mean[0], atol=0.02 * np.abs(mean).max())
+    tolerance = 0.02 * np.abs(mean).max()
+    wait_for(lambda: np.allclose(explorer.z(), mean[0], atol=tolerance), "the picture's code")
     explorer.shows(run.decode(explorer.z()))
     assert np.array_equal(canvas_pixels(page.get_by_role("img", name="Your picture")), pixels)
     reconstruction = page.get_by_role("img", name="Its reconstruction")
-    assert np.array_equal(canvas_pixels(reconstruction), explorer.pixels())
+    wait_for(
+        lambda: np.array_equal(canvas_pixels(reconstruction), explorer.pixels()),
+        "the reconstruction",
+    )
     # The ellipse, in a color that nothing else on the map has.
     page.get_by_role("combobox", name="Plane of the map").focus()
     shown = canvas_pixels(explorer.map.locator("canvas").last)
@@ -816,8 +820,9 @@ def test_a_drawing_is_encoded_at_each_stroke(explorer, run):
 def test_one_can_draw_on_the_decoded_picture(explorer):
     explorer.tab("Your own")
     before = explorer.z()
+    decoded = explorer.pixels()
     explorer.press("Draw on the decoded picture")
-    assert np.array_equal(canvas_pixels(explorer.pad), explorer.pixels())
+    wait_for(lambda: np.array_equal(canvas_pixels(explorer.pad), decoded), "it on the sheet")
     box = explorer.pad.bounding_box()
     explorer.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     wait_for(lambda: not np.array_equal(explorer.z(), before), "another code")
