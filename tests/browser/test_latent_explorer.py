@@ -593,12 +593,13 @@ def test_an_attribute_is_told_by_examples(explorer, run):
     for index in (*examples, 7, 7):  # the last one is taken back
         picker.get_by_role("group").get_by_role("button").nth(index).click()
     picker.get_by_role("button", name="Done").click()
-    assert "3 pictures" in picker.locator("summary").text_content()
+    summary = picker.locator("summary")
+    wait_for(lambda: "3 pictures" in summary.text_content(), "the number of examples")
     chosen = np.isin(np.arange(len(run.codes)), examples)
     start, end = run.codes[~chosen].mean(axis=0), run.codes[chosen].mean(axis=0)
     along = (end - start) / np.sum((end - start) ** 2)
     places = (run.codes - start) @ along
-    assert float(slider.input_value()) == pytest.approx(places[0], abs=1 / 32)
+    wait_for(lambda: abs(float(slider.input_value()) - places[0]) <= 1 / 32, "the first place")
     said = page.locator(".vae-nb-band + .vae-nb-value").all_text_contents()
     spreads = [np.std(places[chosen]), np.std(places[~chosen])]
     assert said == [f"±{spread:.2f}" for spread in spreads]
@@ -647,7 +648,7 @@ def test_a_path_is_played_until_its_end(explorer, run):
     assert np.count_nonzero(np.all(shown == (0, 158, 115), axis=2)) > 50
     for _ in stops:
         explorer.press("Remove last")
-    assert not way.is_visible()
+    way.wait_for(state="hidden")
 
 
 def test_a_path_stops_when_something_else_moves_the_vector(explorer, run):
@@ -658,7 +659,7 @@ def test_a_path_stops_when_something_else_moves_the_vector(explorer, run):
     explorer.press("Reset")
     explorer.page.get_by_role("button", name="Play").wait_for()
     explorer.reaches(run.codes[9])  # the start, chosen last
-    assert way.input_value() == "0"
+    wait_for(lambda: way.input_value() == "0", "the way at its start")
     for _ in range(2):
         explorer.press("Remove last")
 
