@@ -49,14 +49,6 @@ def some_values(*shape):
     return values
 
 
-def some_runs(count):
-    epochs = np.arange(1, 31)
-    return {
-        f"{number} relu": (epochs, 4000 + 900 / epochs, 4200 + 900 / epochs + number)
-        for number in range(count)
-    }
-
-
 def some_config(latent, encoder, decoder):
     def layers(part):
         return tuple(LayerConfig(units, "relu") for units in part)
@@ -160,12 +152,6 @@ def all_figures(count, shape, labels, latent):
             ["held-out excess (nats)", "spread", "KL"],
             range(4),
             center=0,
-        ),
-        "sweep_curves": figures.sweep_curves(
-            {f"key_{number}": some_runs(number + 1) for number in range(min(latent, 5))}, "nats"
-        ),
-        "sweep_trade_off": figures.sweep_trade_off(
-            points, kinds, 0, points[:, 0] >= np.sort(points[:, 0])[-3:][0], "spread", "excess"
         ),
     }
 
@@ -540,10 +526,10 @@ def test_charts_make_room_for_long_names_and_many_panels():
         figures.sweep_dots([(heading, [wide], some_values(1, 1, 3))], ["excess"], range(3)),
         figures.gradient_check({"correct": {f"{wide}{number}": 1e-9 for number in range(40)}}),
     ]
-    for count in range(1, 8):
-        panels = {f"key {number}": some_runs(8) for number in range(count)}
-        charts.append(figures.sweep_curves(panels, "nats per image"))
-        assert len(charts[-1].axes) == count
+    for count in range(1, 7):
+        charts.append(
+            figures.courses({f"{wide}{k}": (some_columns(30), 6.2, 5.9) for k in range(count)})
+        )
     for figure in charts:
         assert min(room_at_the_edges(figure)) > 1
         assert min(axes.bbox.width for axes in figure.axes) > 180
@@ -614,18 +600,12 @@ def test_the_columns_of_a_sweep_s_dots_have_one_scale():
     assert above.get_xlim() == below.get_xlim()
 
 
-def test_curves_of_a_sweep_survive_a_spike():
-    epochs = np.arange(1, 101)
-    calm = 3000 + 500 / epochs
-    spike = np.where(epochs == 40, 1e6, calm)
-    figure = figures.sweep_curves({"key": {"a": (epochs, spike, calm)}}, "nats")
-    assert figure.axes[0].get_ylim()[1] < 4000
-
-
-def test_the_front_of_a_trade_off_is_numbered_from_the_left_and_listed():
-    points = np.array([[0.6, 950.0], [0.5, 900.0], [0.4, 990.0]])
-    names = ["a $name$", "b", "c"]
-    figure = figures.sweep_trade_off(points, names, 2, [True, True, False], "spread", "excess")
-    paper, axes = figure.axes
-    assert [text.get_text() for text in paper.texts] == ["on the front:", "1  b", r"2  a \$name\$"]
-    assert {text.get_text(): text.xy for text in axes.texts} == {"1": (0.5, 900), "2": (0.6, 950)}
+def test_the_courses_of_several_trainings_have_one_scale_and_survive_a_spike():
+    calm, wild = some_columns(50), some_columns(50)
+    wild["train_reconstruction"] = wild["train_reconstruction"] + 1e6
+    figure = figures.courses({"calm": (calm, 6400.0, 5900.0), "wild": (wild, 6300.0, 5800.0)})
+    first, second, first_kl, second_kl = figure.axes
+    assert first.get_ylim() == second.get_ylim()
+    assert first_kl.get_ylim() == second_kl.get_ylim()
+    low, high = first.get_ylim()
+    assert 5600 < low < 5800 < 6400 < high < 7000

@@ -56,7 +56,7 @@ from vae_nb.show.figures.paper import (
 )
 from vae_nb.show.figures.patches import shared_matrix
 from vae_nb.show.figures.plane import latent_plane, latent_planes, plane_film, plane_picture
-from vae_nb.show.figures.sweeps import sweep_curves, sweep_dots, sweep_trade_off
+from vae_nb.show.figures.sweeps import sweep_dots
 
 __all__ = [
     "BLACK",
@@ -95,7 +95,5 @@ __all__ = [
     "reparameterization",
     "shared_matrix",
     "sliders",
-    "sweep_curves",
     "sweep_dots",
-    "sweep_trade_off",
 ]

@@ -1,9 +1,8 @@
 """Figures that compare the runs of a sweep."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import cycle
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,21 +13,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from vae_nb.show.figures.paper import (
     BLACK,
-    BLUE,
     GRAY,
     HEADING_SIZE,
     LABEL_COLORS,
     LIGHT_GRAY,
-    LINE,
-    MARGIN,
-    TEXT_SIZE,
-    add_axes,
     add_legend,
     drawable,
     make_charts,
-    make_figure,
     widest,
-    write,
 )
 
 ROW = 26  # the height of a configuration in a list
@@ -116,124 +108,3 @@ def _add_seed_legend(figure: Figure, seeds: Sequence[int], looks: Sequence[_Look
     ]
     handles.append(Line2D([], [], color=BLACK, marker="|", mew=3, linestyle="", label="mean"))
     add_legend(figure, handles, columns=min(len(handles), LEGEND_COLUMNS))
-
-
-def sweep_curves(
-    panels: Mapping[str, Mapping[str, tuple[NDArray, NDArray, NDArray]]], ylabel: str
-) -> Figure:
-    """Draw the curves of several runs, a panel for each comparison.
-
-    Parameters
-    ----------
-    panels : dict of str to dict
-        For each panel's title, (epochs, training, held_out) by the run's name: three arrays of the
-        shape (epochs,).
-    ylabel : str
-
-    Returns
-    -------
-    Figure
-    """
-    columns = min(3, len(panels))
-    rows = math.ceil(len(panels) / columns)
-    figure, charts = make_charts(30 + 380 * columns, 350 * rows + 30, rows, columns)
-    for axes, (title, runs) in zip(charts.flat, panels.items(), strict=False):
-        _draw_curves(axes, runs)
-        axes.set(title=title, xlabel="epoch")
-    figure.supylabel(ylabel, fontsize=TEXT_SIZE)
-    for axes in charts.flat[len(panels) :]:
-        axes.remove()
-    handles = [
-        Line2D([], [], color=BLACK, linestyle="-", label="training"),
-        Line2D([], [], color=BLACK, linestyle="--", label="held-out"),
-    ]
-    add_legend(figure, handles, columns=2)
-    return figure
-
-
-def _draw_curves(axes: Axes, runs: Mapping[str, tuple[NDArray, NDArray, NDArray]]) -> None:
-    """Draw the curves of a panel, and a legend above them."""
-    lowest = math.inf
-    highest = -math.inf
-    for (name, (epochs, training, held_out)), color in zip(runs.items(), cycle(LABEL_COLORS)):
-        style: dict[str, Any] = {"color": color, "linewidth": 1.8}
-        axes.plot(epochs, training, "-", **style)
-        axes.plot(epochs, held_out, "--", label=drawable(name, longest=30), **style)
-        for values in (training, held_out):
-            # The first epochs are far above the others, and so are spikes.
-            high = np.percentile(values[len(values) // 20 :], 75)
-            lowest = min(lowest, values.min())
-            highest = max(highest, high)
-    legend_columns = 2 if widest(runs) < 100 else 1
-    legend_rows = math.ceil(len(runs) / legend_columns)
-    margin = 0.04 * (highest - lowest) or 1.0
-    axes.set_ylim(lowest - margin, highest + margin * (1 + 3.5 * legend_rows))
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True, min_n_ticks=1))
-    axes.legend(
-        loc="upper right",
-        ncols=legend_columns,
-        fontsize=TEXT_SIZE,
-        handlelength=1.2,
-        columnspacing=1,
-        labelspacing=0.25,
-        facecolor="white",  # curves may pass behind the names
-        edgecolor="none",
-    )
-
-
-def sweep_trade_off(
-    points: ArrayLike,
-    names: Sequence[str],
-    reference: int,
-    front: ArrayLike,
-    xlabel: str,
-    ylabel: str,
-) -> Figure:
-    """Draw configurations by two measures, and which of them no other beats in both.
-
-    Parameters
-    ----------
-    points : array_like, shape (configurations, 2)
-        x and y of each.
-    names : sequence of str, shape (configurations,)
-        Those on the front are numbered by x, and listed.
-    reference : int
-        The index of the configuration with a ring.
-    front : array_like of bool, shape (configurations,)
-    xlabel, ylabel : str
-
-    Returns
-    -------
-    Figure
-    """
-    points = np.asarray(points, float)
-    front = np.asarray(front, bool)
-    front_by_x = np.flatnonzero(front)[np.argsort(points[front, 0], kind="stable")]
-    lines = [
-        f"{number}  {drawable(names[index], 36)}" for number, index in enumerate(front_by_x, 1)
-    ]
-    height = max(420, LINE * (len(lines) + 2))
-    list_left = 84 + 600 + MARGIN
-    figure, paper = make_figure(list_left + max(widest(lines), 160) + MARGIN, height + 120)
-    axes = add_axes(figure, 84, 24, 600, height)
-    axes.plot(*points[~front].T, "o", color=GRAY, markersize=8, label="dominated")
-    axes.plot(*points[front_by_x].T, "o:", color=BLUE, markersize=9, label="Pareto front")
-    ring: dict[str, Any] = {"markersize": 19, "markerfacecolor": "none", "linestyle": ""}
-    axes.plot(*points[reference], "o", color=BLACK, label="reference", **ring)
-    axes.margins(0.08, 0.1)
-    write(paper, list_left, 40, "on the front:", "left")
-    for number, (index, line) in enumerate(zip(front_by_x, lines, strict=True), 1):
-        write(paper, list_left, 40 + LINE * number, line, "left")
-        # Neighbors are often close: one has its number above, the next one below.
-        offset = (-4, 9) if number % 2 else (4, -20)
-        axes.annotate(
-            f"{number}",
-            points[index],
-            offset,
-            textcoords="offset points",
-            ha="center",
-            fontsize=TEXT_SIZE,
-        )
-    axes.set(xlabel=xlabel, ylabel=ylabel)
-    add_legend(figure, None, columns=3)
-    return figure
