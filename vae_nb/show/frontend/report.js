@@ -203,7 +203,7 @@ function quantile(values, share) {
 function lossRange(curves) {
   const lines = curves.flatMap((curve) => [curve.training, curve.held_out])
     .map((line) => line.filter((value) => value !== null)).filter((line) => line.length);
-  const low = Math.min(...lines.flat());
+  const low = Math.min(...lines.map((line) => Math.min(...line)));
   const late = lines.map((line) => line.slice(Math.floor(line.length / 20)));
   const high = Math.max(...late.map((line) => quantile(line, 0.75)));
   const margin = 0.06 * (high - low) || 1;
