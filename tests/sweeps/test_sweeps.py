@@ -434,12 +434,6 @@ def test_a_failed_run_stops_no_other_and_is_run_again(config_path, pictures, tmp
     assert rows_of(folder) == rows
     assert "2 runs are complete, 1 failed." in report.read_text(encoding="utf-8")
 
-    # Notebook 10 reads the last sweep of an output folder.
-    options = ("--config", config_path, "--output", "results", "--only", "10")
-    result = run_command("run", *options, cwd=tmp_path)
-    assert result.returncode == 0, result.stderr
-    assert (tmp_path / "results" / "images" / "sweep_runs.png").exists()
-
 
 def test_only_replaces_the_notebooks_of_a_definition(config_path, tmp_path, monkeypatch):
     definition = {"configs": [str(config_path)], "only": "01"}
