@@ -3,8 +3,8 @@
     python tools/keep_sweep.py output/sweeps/finalists
 
 Writes its tables, with the curves of the first seed, and a page for people to docs/sweeps/<name>/;
-of the sweep that notebook 10 reads also the example images of the first seed. The models stay
-where they are.
+of the sweep that notebook 10 reads also the example images of the first seed, with the
+configurations, which say whose drawings they show. The models stay where they are.
 """
 
 import shutil
@@ -15,7 +15,7 @@ from markdown_tables import head, interval, line
 from PIL import Image
 
 from vae_nb import load_config, load_images, plan_sweep, read_sweep
-from vae_nb.sweeps.comparison import by_configuration, choose, mean_swd, score
+from vae_nb.sweeps.comparison import MEASURES, by_configuration, choose
 from vae_nb.sweeps.definition import read_sweep_definition
 from vae_nb.sweeps.identity import config_hash
 from vae_nb.sweeps.results import DOCUMENTED
@@ -23,17 +23,6 @@ from vae_nb.sweeps.results import DOCUMENTED
 ROOT = Path(__file__).resolve().parents[1]
 KEPT = ROOT / "docs" / "sweeps"
 LAYERS_BEFORE = "512 relu"  # the encoder of the default before
-MEASURES = {  # heading: its value in a run, and the format of its mean
-    "training excess": (lambda row: row["train.excess"], ".0f"),
-    "training MSE": (lambda row: row["train.mse"], ".4f"),
-    "normalized held-out excess": (lambda row: row["validation.normalized_excess"], ".3f"),
-    "SWD, held-out": (lambda row: mean_swd(row, "validation"), ".1f"),
-    "SWD, draws": (lambda row: mean_swd(row, "samples"), ".1f"),
-    "score": (score, ".2f"),
-    "distance": (lambda row: row["samples.distance"], ".2f"),
-    "spread": (lambda row: row["samples.spread"], ".2f"),
-    "seconds": (lambda row: row["training_seconds"], ".0f"),
-}
 
 HEADER = """\
 # The sweep `{name}`
@@ -82,18 +71,20 @@ def as_markdown(sweep):
         reference=", ".join(f"`{key}` {some[key]}" for key in sweep.swept),
         threads=some["threads"],
     )
-    text += MEANS + head(["", "parameters", *MEASURES])
+    headings = [measure.name for measure in MEASURES]
+    text += MEANS + head(["", "parameters", *headings])
     for name, runs in groups.items():
         parameters = next(iter(runs.values()))["parameters"]
-        cells = [interval(map(value, runs.values()), style) for value, style in MEASURES.values()]
+        cells = [interval(map(measure.value, runs.values()), measure.style) for measure in MEASURES]
         text += line([name, f"{parameters / 1e6:.1f} M", *cells])
-    text += DIFFERENCES + head(["", *MEASURES])
+    text += DIFFERENCES + head(["", *headings])
     for name, runs in list(groups.items())[1:]:
         seeds = runs.keys() & reference.keys()
         cells = []
-        for value, style in MEASURES.values():
+        for measure in MEASURES:
+            value = measure.value
             differences = [value(runs[seed]) - value(reference[seed]) for seed in seeds]
-            cells.append(interval(differences, f"+{style}", mark=True))
+            cells.append(interval(differences, f"+{measure.style}", mark=True))
         text += line([name, *cells])
     machines = sorted({row["blas"] for runs in groups.values() for row in runs.values()})
     return f"{text}\nMatrix products by {'; '.join(machines)}.\n"
@@ -171,6 +162,7 @@ def keep(folder):
             # 256 colors: a third of the bytes, without visible loss.
             few_colors = image.quantize(256, dither=Image.Dither.NONE)
         few_colors.save(kept / examples, optimize=True)
+        shutil.copy(folder / run / "config.json", kept / run)
     return kept
 
 

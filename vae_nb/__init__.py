@@ -55,6 +55,7 @@ _PUBLIC = {
     "vae_nb.show.monitor": ["TrainingMonitor"],
     "vae_nb.sweeps.engine": ["dask_executor", "local_executor", "run_sweep"],
     "vae_nb.sweeps.plan": ["plan_sweep"],
+    "vae_nb.sweeps.report": ["write_report"],
     "vae_nb.sweeps.results": ["SweepResults", "find_sweep", "read_sweep"],
     "vae_nb.system.errors": [
         "ConfigError",

@@ -369,8 +369,7 @@ def _report_sweep(outcome: SweepOutcome, planned: int) -> None:
     earlier = f", {outcome.earlier} of them complete before" if outcome.earlier else ""
     click.echo(f"{complete} of {planned} runs are complete{earlier}.")
     click.echo(f"Table: {outcome.folder / 'results.csv'}")
-    if outcome.report:
-        click.echo(f"Report: {outcome.report}")
+    click.echo(f"Report: {outcome.report}")
     for run_name, error in outcome.errors.items():
         click.echo(f"Failed: {run_name}: {error}", err=True)
 

@@ -15,7 +15,9 @@ import yaml
 from conftest import ROOT
 from notebook_code import SOLUTIONS
 
-from vae_nb import load_config, read_sweep
+from vae_nb import load_config, load_images, read_sweep
+from vae_nb.sweeps.identity import config_hash
+from vae_nb.sweeps.results import DOCUMENTED
 
 sys.path.insert(0, str(ROOT / "tools"))
 import pack_class
@@ -88,6 +90,17 @@ def test_a_kept_sweep_names_no_path_of_one_machine():
     for table in (ROOT / "docs" / "sweeps").glob("*/results.csv"):
         for row in read_sweep(table.parent).rows:
             assert not re.search(r"/\w+/\w+/", row["error"]), row["run"]
+
+
+def test_a_kept_configuration_is_that_of_its_run():
+    """It says whose drawings the kept pictures show."""
+    hashes = {row["run"]: row["config_hash"] for row in read_sweep(DOCUMENTED).rows}
+    pictures = sorted(DOCUMENTED.glob("*/images/examples.png"))
+    assert pictures
+    for path in pictures:
+        run = path.parents[1]
+        config = load_config(run / "config.json")
+        assert config_hash(config, load_images(config.data).fingerprint()) == hashes[run.name]
 
 
 @pytest.mark.parametrize("readme", ["README.md", "README.es.md", "input/README.md"])

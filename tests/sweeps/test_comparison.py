@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from vae_nb.sweeps.comparison import (
+    MEASURES,
     STUDENT_T,
     by_configuration,
     choose,
+    compare,
     score,
     t_interval,
 )
@@ -105,3 +107,46 @@ def test_the_default_has_the_lowest_score_within_the_bounds():
         "worse": {1: row(1, training_seconds=1.0, validation__normalized_excess=0.6)},
     }
     assert choose(groups, "before") == "good"
+
+
+EXCESS = next(measure for measure in MEASURES if measure.name == "normalized held-out excess")
+
+
+def excesses(**of_seeds):
+    """Return runs by their seed, s1, s2, …, that have some excess."""
+    return {
+        int(seed[1:]): row(int(seed[1:]), validation__normalized_excess=excess)
+        for seed, excess in of_seeds.items()
+    }
+
+
+def test_a_run_that_is_missing_makes_no_configuration_the_best():
+    groups = {
+        "reference": excesses(s1=0.2, s2=0.8),
+        "better": excesses(s1=0.1, s2=0.7),
+        "without the hard split": excesses(s1=0.3),
+    }
+    best, differences = compare(groups, EXCESS)
+    assert best == "better"
+    assert differences == {
+        "reference": pytest.approx({1: 0.1, 2: 0.1}),
+        "better": {1: 0, 2: 0},
+        "without the hard split": pytest.approx({1: 0.2}),
+    }
+
+
+def test_what_has_no_value_is_not_compared():
+    groups = {
+        "reference": excesses(s1=None),
+        "first": excesses(s1=0.3, s2=0.3),
+        "best": excesses(s1=None, s2=0.2),
+        "elsewhere": excesses(s3=0.1),
+    }
+    best, differences = compare(groups, EXCESS)
+    assert best == "best"
+    expected = {"reference": {}, "first": {2: 0.1}, "best": {2: 0}, "elsewhere": {}}
+    assert {name: pytest.approx(of) for name, of in expected.items()} == differences
+
+
+def test_a_run_of_tiny_pictures_has_no_score():
+    assert math.isnan(score(row(1, samples__swd__fine=None)))

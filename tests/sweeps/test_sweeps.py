@@ -121,15 +121,10 @@ def complete_sweep(made_once):
             outcome = plan_and_run(config_path, folder / "sweep", executor, notebooks_to=to)
         assert outcome.errors == {}
         assert outcome.earlier == 0
-        assert outcome.report == folder / "sweep" / "10_compare.ipynb"
+        assert outcome.report == folder / "sweep" / "report.html"
+        assert outcome.report.is_file()
 
     return made_once("complete sweep", fill)
-
-
-@pytest.fixture
-def without_report(monkeypatch):
-    """No report, which takes seconds, is made of the sweeps of this process."""
-    monkeypatch.setattr(engine, "run_report", lambda folder, progress: None)
 
 
 def sweep(*arguments, cwd):
@@ -419,9 +414,12 @@ def test_a_failed_run_stops_no_other_and_is_run_again(config_path, pictures, tmp
     np.testing.assert_allclose(curve["train_kl"], history["train_kl"], rtol=1e-5)
     assert results.examples("config=tiny_seed=0").shape == (2, 12, 8, 8, 3)
     assert results.examples("config=bad_seed=0") is None
-    report = nbformat.read(folder / "10_compare.ipynb", as_version=4)
-    assert all(cell.execution_count for cell in report.cells if cell.cell_type == "code")
-    assert (folder / "images" / "sweep_runs.png").exists()
+    report = folder / "report.html"
+    assert f"Report: {report}" in result.stdout
+    page = report.read_text(encoding="utf-8")
+    assert "2 runs are complete, 1 failed." in page
+    assert json.dumps(rows[0]["error"]) in page
+    report.unlink()
     assert find_sweep(tmp_path / "results") == folder
 
     # A run that failed or lost a file is run again; a complete one is left alone.
@@ -434,6 +432,7 @@ def test_a_failed_run_stops_no_other_and_is_run_again(config_path, pictures, tmp
     assert done["config=tiny_seed=0"].stat().st_mtime_ns > before["config=tiny_seed=0"]
     assert done["config=more_seed=0"].stat().st_mtime_ns == before["config=more_seed=0"]
     assert rows_of(folder) == rows
+    assert "2 runs are complete, 1 failed." in report.read_text(encoding="utf-8")
 
 
 def test_only_replaces_the_notebooks_of_a_definition(config_path, tmp_path, monkeypatch):
@@ -443,7 +442,7 @@ def test_only_replaces_the_notebooks_of_a_definition(config_path, tmp_path, monk
 
     def run_sweep(runs, folder, executor, *, only, **options):
         asked_for.append(only)
-        return engine.SweepOutcome(folder, None, 0, {})
+        return engine.SweepOutcome(folder, folder / "report.html", 0, {})
 
     monkeypatch.setattr(cli, "run_sweep", run_sweep)
     for only in ((), ("--only", ONLY)):
@@ -455,9 +454,7 @@ def test_only_replaces_the_notebooks_of_a_definition(config_path, tmp_path, monk
 
 @pytest.mark.slow(8)
 @pytest.mark.notebook
-def test_another_configuration_under_a_run_s_name_keeps_the_earlier_model(
-    config_path, tmp_path, without_report
-):
+def test_another_configuration_under_a_run_s_name_keeps_the_earlier_model(config_path, tmp_path):
     earlier = load_config(config_path, {"training.epochs": 4})
     train_and_save(earlier, tmp_path / "sweep" / "seed=0", progress=False)
     with engine.local_executor(1) as executor:
@@ -547,9 +544,7 @@ class Elsewhere:
 
 @pytest.mark.slow(20)
 @pytest.mark.notebook
-def test_results_come_back_if_no_folder_is_shared(
-    config_path, tmp_path, complete_sweep, without_report
-):
+def test_results_come_back_if_no_folder_is_shared(config_path, tmp_path, complete_sweep):
     with engine.local_executor(1) as executor:
         assert plan_and_run(config_path, tmp_path / "sent", Elsewhere(executor)).errors == {}
     shared, sent = (
@@ -580,7 +575,7 @@ def test_an_address_that_papermill_cannot_write_to_fails_before_a_training(confi
     assert (
         "Cannot store 05_reconstruct.ipynb at nonsense://nowhere/seed=0" in outcome.errors["seed=0"]
     )
-    assert outcome.report is None
+    assert "nonsense://nowhere" in outcome.report.read_text(encoding="utf-8")
     assert not Workspace(tmp_path / "sweep" / "seed=0").model_path.exists()
 
 
@@ -824,7 +819,7 @@ def test_the_runs_at_work_are_named_with_their_epochs(config_path, tmp_path):
     assert sweep._at_work() == "At work: latent_dim=2_seed=0, epoch 12/60; latent_dim=3_seed=0"
 
 
-def test_a_sweep_shows_the_runs_at_work(config_path, tmp_path, without_report, monkeypatch, capfd):
+def test_a_sweep_shows_the_runs_at_work(config_path, tmp_path, monkeypatch, capfd):
     monkeypatch.setattr(engine, "seconds_between_shows", lambda: 0)
     runs = plan.plan_sweep([config_path])
     with engine.local_executor(1) as executor:

@@ -19,7 +19,6 @@ from vae_nb.system.paths import PROJECT_ROOT, from_project_root
 from vae_nb.system.signals import HeldSignals, hold_signals
 
 NOTEBOOKS_FOLDER = PROJECT_ROOT / "notebooks"
-REPORT = "10"  # the number of the notebook that compares the runs of a sweep
 # A notebook's code contains the first one if it loads the configured model, or trains one if there
 # is none; and the second one if it trains it in any case. A notebook's own models do not count.
 LOADS_THE_MODEL = "load_or_train(config, output_dir"
@@ -156,34 +155,6 @@ def run_series(
             for path in executed:
                 _store_copy(path, notebooks_to)
     return executed
-
-
-def run_report(sweep_dir: Path, progress: bool = True) -> Path:
-    """Execute the notebook that compares a sweep's runs, into the sweep's folder.
-
-    Parameters
-    ----------
-    sweep_dir : Path
-        A folder with the tables of a sweep.
-    progress : bool
-        Whether to show a progress bar over the cells.
-
-    Returns
-    -------
-    Path
-        The executed notebook.
-
-    Raises
-    ------
-    NotebookFailed, Interrupted, FilesError
-        For the same reasons as `run_series`.
-    """
-    parameters = {"sweep_dir": str(sweep_dir), "output_dir": str(sweep_dir)}
-    (notebook,) = series_notebooks(REPORT)
-    execution = _Execution([notebook], sweep_dir, parameters, 1, progress)
-    with hold_signals(execution.interrupt) as signals:
-        execution.run(signals)
-    return execution.executed[notebook]
 
 
 def _store_copy(path: Path, address: str) -> None:

@@ -2,5 +2,6 @@
 
 Read `figures`, then `controls` and `monitor`. `explorer_state` and `explorer` are one half of the
 explorer; the other half, which decodes and draws, is JavaScript: begin with
-`frontend/explorer.js`. Imports from `data`, `core` and `system`.
+`frontend/explorer.js`. `frontend/report.js` is the page of a sweep. Imports from `data`,
+`core` and `system`.
 """

@@ -4,7 +4,8 @@ A seed decides which images are held out, and that changes the measures more tha
 configurations are compared within each seed, and the differences are averaged.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -97,8 +98,13 @@ def mean_swd(row: Row, of: str) -> float:
     ----------
     of : str
         "validation" or "samples".
+
+    Returns
+    -------
+    float
+        NaN for tiny images, which have no patches to compare.
     """
-    return float(np.mean([row[f"{of}.swd.{level}"] for level in LEVELS]))
+    return float(np.mean([_number(row, f"{of}.swd.{level}") for level in LEVELS]))
 
 
 def score(row: Row) -> float:
@@ -109,10 +115,142 @@ def score(row: Row) -> float:
     float
         The geometric mean of three measures, so that a percent of each counts alike; less is
         better. They are the sliced Wasserstein distances of held-out reconstructions and of draws,
-        and the normalized held-out excess.
+        and the normalized held-out excess. NaN if the run lacks one of them.
     """
     product = mean_swd(row, "validation") * mean_swd(row, "samples")
-    return float(np.cbrt(product * row["validation.normalized_excess"]))
+    return float(np.cbrt(product * _number(row, "validation.normalized_excess")))
+
+
+def _number(row: Row, column: str) -> float:
+    """Return a number of a run; NaN if the run does not have it."""
+    value = row.get(column)
+    return np.nan if value is None else float(value)
+
+
+class Measure(NamedTuple):
+    """What the runs of a sweep are compared by.
+
+    Attributes
+    ----------
+    name, meaning : str
+    value : callable
+        Returns the measure of a row of the table, or NaN.
+    style : str
+        The format of a mean.
+    less_is_better : bool
+        False if the best value is 1.
+    """
+
+    name: str
+    meaning: str
+    value: Callable[[Row], float]
+    style: str
+    less_is_better: bool = True
+
+
+MEASURES = (
+    Measure(
+        "training excess",
+        "The reconstruction loss of the training pictures, in nats per picture, above the least "
+        "possible.",
+        lambda row: _number(row, "train.excess"),
+        ".0f",
+    ),
+    Measure(
+        "training MSE",
+        "The mean squared error of the training pictures.",
+        lambda row: _number(row, "train.mse"),
+        ".4f",
+    ),
+    Measure(
+        "normalized held-out excess",
+        "The excess of the held-out pictures over that of the mean picture. At 1, the model knows "
+        "no more than the mean picture.",
+        lambda row: _number(row, "validation.normalized_excess"),
+        ".3f",
+    ),
+    Measure(
+        "SWD, held-out",
+        "The sliced Wasserstein distance between patches of held-out pictures and of their "
+        "reconstructions.",
+        lambda row: mean_swd(row, "validation"),
+        ".1f",
+    ),
+    Measure(
+        "SWD, draws",
+        "The sliced Wasserstein distance between patches of pictures and of draws from the prior.",
+        lambda row: mean_swd(row, "samples"),
+        ".1f",
+    ),
+    Measure(
+        "score",
+        "The geometric mean of three measures: both SWDs and the normalized held-out excess.",
+        score,
+        ".2f",
+    ),
+    Measure(
+        "distance",
+        "How far draws are from the nearest training picture. At 1, as far as held-out pictures "
+        "are.",
+        lambda row: _number(row, "samples.distance"),
+        ".2f",
+        less_is_better=False,
+    ),
+    Measure(
+        "spread",
+        "How far draws are from one another. At 1, as far as training pictures are.",
+        lambda row: _number(row, "samples.spread"),
+        ".2f",
+        less_is_better=False,
+    ),
+    Measure(
+        "seconds",
+        "The time of the training, beside whatever else the machine did.",
+        lambda row: _number(row, "training_seconds"),
+        ".0f",
+    ),
+)
+
+
+def compare(
+    groups: Mapping[str, Runs], measure: Measure
+) -> tuple[str, dict[str, dict[int, float]]]:
+    """Find the configuration that has least of a measure, and by how much the others have more.
+
+    Both within each split: what is averaged are differences on the same seed.
+
+    Parameters
+    ----------
+    groups : dict of str to dict
+        From `by_configuration`; at least one run has the measure.
+
+    Returns
+    -------
+    best : str
+        Its mean difference from the reference is the lowest. If the reference has no value, the
+        first configuration that has one takes its place.
+    differences : dict of str to dict
+        Each configuration's differences from the best one, by the seeds for which both have a
+        value.
+    """
+    values = {name: _finite_values(runs, measure) for name, runs in groups.items()}
+
+    def differences_from(other: str) -> dict[str, dict[int, float]]:
+        return {
+            name: {seed: of[seed] - values[other][seed] for seed in of if seed in values[other]}
+            for name, of in values.items()
+        }
+
+    first = next(name for name, of in values.items() if of)
+    means = {name: np.mean([*of.values()]) for name, of in differences_from(first).items() if of}
+    best = min(means, key=lambda name: means[name])
+    return best, differences_from(best)
+
+
+def _finite_values(runs: Runs, measure: Measure) -> dict[int, float]:
+    """Return a measure of the runs that have it, by their seed."""
+    values = {seed: measure.value(row) for seed, row in runs.items()}
+    return {seed: value for seed, value in values.items() if np.isfinite(value)}
 
 
 def choose(groups: Mapping[str, Runs], before: str) -> str:

@@ -15,11 +15,11 @@ from vae_nb.data.config import DataConfig
 from vae_nb.data.image_files import load_images, skipped_lines
 from vae_nb.run.memory import check_memory
 from vae_nb.run.progress import read_progress, seconds_between_shows
-from vae_nb.run.series import run_report
 from vae_nb.run.workspace import Workspace
 from vae_nb.sweeps.identity import code_version, config_hash
 from vae_nb.sweeps.plan import PlannedRun
-from vae_nb.sweeps.results import Row, flat, write_rows
+from vae_nb.sweeps.report import write_report
+from vae_nb.sweeps.results import Row, flat, read_sweep, write_rows
 from vae_nb.sweeps.worker import (
     DONE,
     NOTEBOOKS,
@@ -39,6 +39,7 @@ from vae_nb.system.signals import HeldSignals, hold_signals
 
 logger = logging.getLogger(__name__)
 
+REPORT = "report.html"
 SECONDS_FOR_A_SCHEDULER = 10
 SECONDS_BETWEEN_TABLES = 30
 SECONDS_TO_STOP = 60  # how long an interrupted sweep waits for its runs to end
@@ -115,7 +116,7 @@ class SweepOutcome:
     Attributes
     ----------
     folder, report : Path
-        `report` is the executed notebook 10, or None if no run is complete.
+        `report` is a page that compares the configurations.
     earlier : int
         How many runs were complete before the sweep started.
     errors : dict of str to str
@@ -123,7 +124,7 @@ class SweepOutcome:
     """
 
     folder: Path
-    report: Path | None
+    report: Path
     earlier: int
     errors: dict[str, str]
 
@@ -143,7 +144,8 @@ def run_sweep(
 
     Each run's folder then holds `config.json`, the executed notebooks, figures, the model,
     `metrics.json` and `run.json`. The sweep's folder holds `results.csv`, with a row for each run,
-    and `curves.csv`, with a row for each epoch of each run.
+    `curves.csv`, with a row for each epoch of each run, and `report.html`, a page that compares the
+    configurations.
 
     Parameters
     ----------
@@ -188,7 +190,7 @@ def run_sweep(
         if signals.number is not None:
             left = len(runs) - len(sweep.finished)
             raise Interrupted(f"Interrupted: {left} of {len(runs)} runs are left; start it again.")
-    report = run_report(folder, progress) if sweep.finished else None
+        report = write_report(read_sweep(folder), folder / REPORT)
     return SweepOutcome(folder, report, earlier, sweep.errors)
 
 
