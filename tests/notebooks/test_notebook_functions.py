@@ -2,6 +2,7 @@
 
 import ast
 import io
+import itertools
 from types import SimpleNamespace
 
 import numpy as np
@@ -630,14 +631,16 @@ def test_more_the_place_of_a_picture_leaves_out_those_of_the_sum():
 @every_seed
 def test_more_the_measures_of_draws(seed):
     functions = functions_of("more/how_good_are_the_draws")
-    train_set, validation_set, decoded = some_sets(seed)
-    train, held_out = train_set.as_float(), validation_set.as_float()
-    by_module = vae_nb.sample_quality(decoded, train_set, validation_set)
-    distance, spread, _ = functions["quality"](decoded, train, held_out)
+    pixels = np.random.default_rng(seed).integers(0, 256, (30, 4, 4, 1), np.uint8)
+    images = vae_nb.ImageSet(pixels, tuple(map(str, range(30))), ("a",) * 30)
+    train_set, held_out = images.select(slice(20)), images.select(slice(20, 25))
+    train, draws = train_set.as_float(), images.as_float(slice(25, 30))
+    by_module = vae_nb.sample_quality(draws, train_set, held_out)
+    distance, spread, _ = functions["quality"](draws, train, held_out.as_float())
     np.testing.assert_allclose(distance, by_module["distance"])
     np.testing.assert_allclose(spread, by_module["spread"])
     assert 0 < by_module["coverage"] < 1
-    assert functions["coverage"](train, decoded, neighbors=5) == by_module["coverage"]
+    assert functions["coverage"](train, draws, neighbors=5) == by_module["coverage"]
 
 
 def test_more_the_coverage_of_draws_of_one_kind():
