@@ -2,6 +2,7 @@
 
 import ast
 import io
+import itertools
 from types import SimpleNamespace
 
 import numpy as np
@@ -384,15 +385,15 @@ def test_11_excess_is_that_of_05(seed):
 SIX_ACTIVATIONS = ["linear", "relu", "tanh", "sigmoid", "softplus", "cosh"]
 
 
-def activations_by_hand():
-    """Return the table `activations` that "Activations and initialization" assigns."""
-    name = "more/activations_and_initialization"
+def dictionary_of(name, variable):
+    """Return a dictionary of functions that a deep dive assigns to a variable."""
+    path = ROOT / "notebooks" / f"{name}.ipynb"
     (table,) = [
         node.value
-        for cell in read(ROOT / "notebooks" / f"{name}.ipynb").cells
+        for cell in read(path).cells
         if cell.cell_type == "code"
         for node in ast.parse(cell.source).body
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets) == "activations"
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets) == variable
     ]
     return eval(compile(ast.Expression(table), name, "eval"), functions_of(name))
 
@@ -400,7 +401,7 @@ def activations_by_hand():
 @every_seed
 def test_more_activations(seed):
     a = np.random.default_rng(seed).normal(0, 5, (6, 4))
-    by_hand = activations_by_hand()
+    by_hand = dictionary_of("more/activations_and_initialization", "activations")
     assert list(by_hand) == SIX_ACTIVATIONS
     for name, (function, derivative) in by_hand.items():
         by_module = vae_nb.ACTIVATIONS[name]
@@ -523,3 +524,129 @@ def test_more_evidence_lower_bound(seed):
     z = rng.standard_normal(20)
     log_weights = by_hand["log_joint"](z, np.zeros(3), 0) - by_hand["log_normal"](z, 0, 1)
     np.testing.assert_allclose(log_weights, 3 * np.log(0.5))  # no weights: each pixel is a coin
+
+
+@every_seed
+def test_more_the_kl_in_parts(seed):
+    by_hand = functions_of("more/what_the_kl_measures")
+    mean, log_variance = posteriors(seed)
+    expected = vae_nb.kl_divergence(mean, log_variance).mean()
+    np.testing.assert_allclose(by_hand["kl_term"](mean, log_variance), expected)
+    by_module = vae_nb.aggregate_posterior(EncodesTo(), Posteriors(mean, log_variance))
+    for ours, theirs in zip(by_hand["moments"](mean, log_variance), by_module, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-12)
+    diagonal = by_hand["gaussian_kl"](mean[0], np.diag(np.exp(log_variance[0])))
+    np.testing.assert_allclose(diagonal, vae_nb.kl_divergence(mean[:1], log_variance[:1])[0])
+    parts = by_hand["parts"](mean, log_variance, np.random.default_rng(0))
+    np.testing.assert_allclose(parts.sum(), expected)
+    assert np.all(parts > 0)
+
+
+def test_more_information_is_the_logarithm_of_the_places_that_can_be_told_apart():
+    information = functions_of("more/what_the_kl_measures")["information"]
+    far, same = 1000.0 * np.eye(8), np.zeros((8, 8))
+    rng = np.random.default_rng(0)
+    np.testing.assert_allclose(information(far, same, rng), np.log(8))
+    np.testing.assert_allclose(information(same, same, rng), 0, atol=1e-12)
+    half = np.repeat(far[:2], 4, axis=0)  # two places, four images at each
+    np.testing.assert_allclose(information(half, same, rng), np.log(2))
+
+
+def small_cosh_vae():
+    """Return a small float64 VAE whose second decoder layer is cosh."""
+    layers = [{"units": 6, "activation": "relu"}, {"units": 12, "activation": "cosh"}]
+    overrides = {
+        "model.latent_dim": 3,
+        "model.encoder_layers": layers[:1],
+        "model.decoder_layers": layers,
+    }
+    model = vae_nb.load_config(None, overrides).model
+    return vae_nb.VAE(model, (4, 5, 1), np.random.default_rng(7), np.float64)
+
+
+@every_seed
+def test_more_gradient_at_z(seed):
+    rng, vae = np.random.default_rng(seed), small_cosh_vae()
+    x, z = rng.random((8, 20)), rng.normal(size=(8, 3))
+    by_hand = functions_of("more/the_cosh_layer")["gradient_at_z"](vae, x, z)
+    numeric = vae_nb.central_differences(
+        lambda: float(vae_nb.bernoulli_loss(vae.decode_logits(z), x).sum()), z
+    )
+    np.testing.assert_allclose(by_hand.ravel(), numeric, rtol=1e-6, atol=1e-8)
+
+
+def test_more_starts_of_the_cosh_layer():
+    by_hand, vae = functions_of("more/the_cosh_layer"), small_cosh_vae()
+    by_hand["historic"](vae, 0)
+    before = vae.parameters.copy()
+    assert all(not layer.biases.any() for layer in vae.layers.values())
+    output = vae.layers["output"].weights
+    assert np.std(output) == pytest.approx(np.sqrt(2 / sum(output.shape)), rel=0.2)
+    by_hand["cosh_start"](scale=0.5, bias=1)(vae, 0)
+    layer = vae.layers["decoder_2"]
+    assert np.all(layer.biases == 1)
+    layer.weights *= 2
+    layer.biases[:] = 0
+    np.testing.assert_allclose(vae.parameters, before)  # nothing else had changed
+
+
+@every_seed
+def test_more_functions_in_place_of_cosh(seed):
+    a = np.random.default_rng(seed).normal(0, 2, 50)
+    for name, activation in dictionary_of("more/the_cosh_layer", "FUNCTIONS").items():
+        numeric = (activation.function(a + 1e-6) - activation.function(a - 1e-6)) / 2e-6
+        slope = activation.derivative(a, activation.function(a))
+        np.testing.assert_allclose(slope, numeric, rtol=1e-5, atol=1e-6, err_msg=name)
+
+
+@every_seed
+def test_more_straight_and_spherical_paths(seed):
+    functions = functions_of("more/arithmetic_in_the_latent_space")
+    a, b = np.random.default_rng(seed).normal(size=(2, 5))
+    t = np.linspace(0, 1, 7)
+    line, arc = functions["straight"](a, b, t), functions["spherical"](a, b, t)
+    for path in (line, arc):
+        np.testing.assert_allclose(path[[0, -1]], [a, b])
+    np.testing.assert_allclose(np.diff(line, axis=0), np.tile((b - a) / 6, (6, 1)))
+    lengths = np.linalg.norm(arc, axis=1)
+    np.testing.assert_allclose(np.diff(lengths), (lengths[-1] - lengths[0]) / 6)
+    units = arc / lengths[:, None]
+    angles = np.arccos(np.sum(units[1:] * units[:-1], axis=1))
+    np.testing.assert_allclose(angles, angles[0])  # the arc turns at a constant speed
+    assert np.linalg.matrix_rank(np.vstack([arc, a, b]), tol=1e-9) == 2  # in one plane
+    for end in (2 * a, -a, 0 * a):  # these need no turn, or have no unique one
+        np.testing.assert_allclose(
+            functions["spherical"](a, end, t), functions["straight"](a, end, t)
+        )
+
+
+def test_more_the_place_of_a_picture_leaves_out_those_of_the_sum():
+    pixels = np.arange(6.0)[:, None]
+    places = functions_of("more/arithmetic_in_the_latent_space", pixels=pixels)["places"]
+    decoded = np.array([[0.1], [4.9]])
+    found = places(decoded, np.array([1, 1]), np.array([2, 2]), np.array([0, 4]), np.array([4, 3]))
+    assert found.tolist() == [2, 2]  # the order is 3, 4, 5, and then 5, 3, 0
+
+
+@every_seed
+def test_more_the_measures_of_draws(seed):
+    functions = functions_of("more/how_good_are_the_draws")
+    pixels = np.random.default_rng(seed).integers(0, 256, (30, 4, 4, 1), np.uint8)
+    images = vae_nb.ImageSet(pixels, tuple(map(str, range(30))), ("a",) * 30)
+    train_set, held_out = images.select(slice(20)), images.select(slice(20, 25))
+    train, draws = train_set.as_float(), images.as_float(slice(25, 30))
+    by_module = vae_nb.sample_quality(draws, train_set, held_out)
+    distance, spread, _ = functions["quality"](draws, train, held_out.as_float())
+    np.testing.assert_allclose(distance, by_module["distance"])
+    np.testing.assert_allclose(spread, by_module["spread"])
+    assert 0 < by_module["coverage"] < 1
+    assert functions["coverage"](train, draws, neighbors=5) == by_module["coverage"]
+
+
+def test_more_the_coverage_of_draws_of_one_kind():
+    """Compare its expectation with all orders of two other real images and two draws."""
+    expected_coverage = functions_of("more/how_good_are_the_draws")["expected_coverage"]
+    orders = set(itertools.permutations("rrss"))  # six, equally likely
+    for neighbors in (1, 2):
+        covered = np.mean(["s" in order[:neighbors] for order in orders])
+        np.testing.assert_allclose(expected_coverage(3, 2, neighbors), covered)

@@ -277,9 +277,10 @@ ACTIVATIONS = {  # the function, and its derivative from the pre-activation a an
     "tanh": Activation(np.tanh, lambda a, output: 1 - output * output),
     "sigmoid": Activation(sigmoid, lambda a, output: output * (1 - output)),
     "softplus": Activation(softplus, lambda a, output: sigmoid(a), HE_SCALE),
-    # The derivative of cosh is sinh, and sinh(0) = 0. Around zero this layer would pass no gradient
-    # back, and the decoder would learn its biases before it learned anything from z. So its biases
-    # are initialized to 1, where the slope is sinh(1) = 1.18. cosh grows as fast as exp; the key
+    # The derivative of cosh is sinh, and sinh(0) = 0, while cosh(0) = 1. Around zero this layer
+    # passes little gradient back, and a decoder can slide to that place and learn to do without z
+    # (notebooks/more/the_cosh_layer.ipynb shows it, and that it takes both). So the biases are
+    # initialized to 1, where the slope is sinh(1) = 1.18. cosh grows as fast as exp; the key
     # training.gradient_clip_norm keeps it from running away.
     "cosh": Activation(np.cosh, lambda a, output: np.sinh(a), HE_SCALE, bias=1.0),
     "silu": Activation(silu, silu_derivative, SILU_SCALE),

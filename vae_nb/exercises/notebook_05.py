@@ -18,7 +18,7 @@ from vae_nb.exercises.checker import (
 
 @exercise_check("05.1")
 def _best_answer(answer: object) -> str:
-    close = "That is close, like the best value on a grid. The rule in notebook 05 is exact."
+    close = "That is close, like the best value on a grid. There is an exact answer."
     mistakes: list[Mistake] = [
         (0.7, "The three values are not equally likely: weigh each by its probability."),
         (0.2, "0.2 is the most probable value. The answer with the least expected loss is a mean."),
