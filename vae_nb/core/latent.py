@@ -72,7 +72,7 @@ def principal_axes(vae: VAE, posteriors: Posteriors) -> Axes:
 
     References
     ----------
-    Härkönen et al. (2020), "GANSpace", section 3.1, for principal directions as controls.
+    Härkönen et al. (2020), "GANSpace", for principal directions as controls.
     """
     codes = posteriors.mean.astype(np.float64)  # (images, latent)
     center = codes.mean(axis=0)
