@@ -109,8 +109,8 @@ def test_nonsense_is_answered_in_a_sentence(exercise):
 
 
 def test_an_unknown_exercise_and_a_wrong_number_of_answers_are_errors():
-    with pytest.raises(vae_nb.VaeNbError, match=r"no exercise '11\.1'; there are 01\.1"):
-        exercises.check("11.1", 1)
+    with pytest.raises(vae_nb.VaeNbError, match=r"no exercise '12\.1'; there are 01\.1"):
+        exercises.check("12.1", 1)
     with pytest.raises(vae_nb.VaeNbError, match=r"takes 1 answer \(function\), not 7"):
         exercises.check("01.1", 1, 2, 3, 4, 5, 6, 7)
 
