@@ -257,14 +257,22 @@ def inside(*arguments):
     return rolled(*arguments, inside=1)
 
 
+def only_at_the_top(height, width, size, rng):
+    top = slice(0, size * width)
+    order = np.arange(height * width)
+    order[top] = inside(height, width, size, rng)[top]
+    return order
+
+
 @pytest.mark.parametrize(
     ("answers", "hint"),
     [
-        ((moved, inside), "Both keep what one patch layer shares"),  # no chance in them, but right
+        ((moved, inside), "notices neither"),  # no chance in them, but right
         ((rolled, inside), "order_of_blocks: every pixel is still in its place"),
         ((moved, rolled), "order_within_blocks: every pixel is still in its place"),
         ((inside, inside), "inside a block the pixels must stay"),
         ((moved, moved), "the blocks have moved"),
+        ((moved, only_at_the_top), "each block has an order of its own"),
         ((moved, lambda h, w, *_: np.roll(np.arange(h * w), 1)), "have left their block"),
         ((lambda h, w, *_: np.roll(np.arange(h * w), 1), inside), "begins with the pixels 23, 0"),
         ((lambda h, w, *_: np.zeros(h * w), inside), "each number from 0 to 23 once"),

@@ -86,7 +86,7 @@ def _expect_gradients(
 
     average = (
         "Your gradient of {} is an average over the patches. The layer uses {} once in every "
-        "patch: add up what all of them say."
+        "patch, so add up the gradients of all patches."
     )
     no_slope = "You skipped tanh. First multiply y_gradient by its slope, 1 - y²."
     W_mistakes: list[Mistake] = [
@@ -126,7 +126,9 @@ def _expect_gradients(
 def _two_shuffles(order_of_blocks: object, order_within_blocks: object) -> str:
     _try_shuffle(order_of_blocks, "order_of_blocks", _complaint_of_blocks)
     _try_shuffle(order_within_blocks, "order_within_blocks", _complaint_within_blocks)
-    return "Both keep what one patch layer shares. Now predict what three of them notice."
+    return (
+        "A layer with patches of that size notices neither. Now predict what three layers notice."
+    )
 
 
 def _try_shuffle(
