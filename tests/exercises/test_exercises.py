@@ -109,8 +109,8 @@ def test_nonsense_is_answered_in_a_sentence(exercise):
 
 
 def test_an_unknown_exercise_and_a_wrong_number_of_answers_are_errors():
-    with pytest.raises(vae_nb.VaeNbError, match=r"no exercise '11\.1'; there are 01\.1"):
-        exercises.check("11.1", 1)
+    with pytest.raises(vae_nb.VaeNbError, match=r"no exercise '12\.1'; there are 01\.1"):
+        exercises.check("12.1", 1)
     with pytest.raises(vae_nb.VaeNbError, match=r"takes 1 answer \(function\), not 7"):
         exercises.check("01.1", 1, 2, 3, 4, 5, 6, 7)
 
@@ -204,3 +204,79 @@ def test_09_4_names_what_a_gradient_lacks(page):
         return right(parameters, x, noise, kl_weight)[0], right(parameters, x, noise, 1.0)[1]
 
     assert "lacks kl_weight" in check_page(page, loss_and_gradients=without_kl_weight).message
+
+
+@pytest.mark.parametrize(
+    ("count", "hint"),
+    [
+        (lambda _, filters: sum(np.array([3, *filters[:-1]]) * filters + filters), "4 weights"),
+        (lambda _, filters: 13 * sum(filters), "Only the first layer reads the picture"),
+    ],
+)
+def test_11_1_knows_other_miscounts(count, hint):
+    assert hint in exercises.check("11.1", count).message
+
+
+def backward(x, W, b, y_gradient, bias=True, slope=True, folded=True):
+    """Go back through a patch layer of tanh, with mistakes on request."""
+    patches = vae_nb.Patches(2, 2)
+    y = np.tanh(vae_nb.unfold(x, patches) @ W + bias * b)
+    A_gradient = (y_gradient * (1 - y**2) if slope else y_gradient).reshape(-1, len(b))
+    X = vae_nb.unfold(x, patches).reshape(-1, len(W))
+    cut = (A_gradient @ W.T).reshape(*y.shape[:3], -1)
+    x_gradient = vae_nb.fold(cut, patches) if folded else cut
+    return X.T @ A_gradient, A_gradient.sum(axis=0), x_gradient
+
+
+@pytest.mark.parametrize(
+    ("mistake", "hint"),
+    [
+        ({"slope": False}, "You skipped tanh"),
+        ({"bias": False}, "take it at XW + b"),
+        ({"folded": False}, "still a list of patches"),
+    ],
+)
+def test_11_2_knows_other_mistakes(mistake, hint):
+    assert exercises.check("11.2", backward).status == checker.RIGHT
+    assert (
+        hint in exercises.check("11.2", lambda *arguments: backward(*arguments, **mistake)).message
+    )
+
+
+def rolled(height, width, size, rng, rows=0, inside=0):
+    """Number the pixels; the rows of each block, or the rows of blocks, go round by one."""
+    numbers = np.arange(height * width).reshape(height // size, size, width)
+    return np.roll(np.roll(numbers, rows, axis=0), inside, axis=1).ravel()
+
+
+def moved(*arguments):
+    return rolled(*arguments, rows=1)
+
+
+def inside(*arguments):
+    return rolled(*arguments, inside=1)
+
+
+def only_at_the_top(height, width, size, rng):
+    top = slice(0, size * width)
+    order = np.arange(height * width)
+    order[top] = inside(height, width, size, rng)[top]
+    return order
+
+
+@pytest.mark.parametrize(
+    ("answers", "hint"),
+    [
+        ((moved, inside), "notices neither"),  # no chance in them, but right
+        ((rolled, inside), "order_of_blocks: every pixel is still in its place"),
+        ((moved, rolled), "order_within_blocks: every pixel is still in its place"),
+        ((inside, inside), "inside a block the pixels must stay"),
+        ((moved, moved), "the blocks have moved"),
+        ((moved, only_at_the_top), "each block has an order of its own"),
+        ((moved, lambda h, w, *_: np.roll(np.arange(h * w), 1)), "have left their block"),
+        ((lambda h, w, *_: np.roll(np.arange(h * w), 1), inside), "begins with the pixels 23, 0"),
+        ((lambda h, w, *_: np.zeros(h * w), inside), "each number from 0 to 23 once"),
+    ],
+)
+def test_11_3_says_what_an_order_does(answers, hint):
+    assert hint in exercises.check("11.3", *answers).message

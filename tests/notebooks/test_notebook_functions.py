@@ -12,6 +12,7 @@ from notebook_code import SOLUTIONS, functions_of, read, tagged
 from PIL import Image
 
 import vae_nb
+from vae_nb.core.architecture import layer_shapes
 from vae_nb.exercises import notebook_07
 from vae_nb.show.controls import ImageView
 from vae_nb.sweeps.comparison import t_interval
@@ -377,6 +378,55 @@ def test_11_excess_is_that_of_05(seed):
     x, z = rng.random((4, 90)), rng.normal(size=(4, 3))
     right = functions_of("05", vae=vae)["excess"](x, z).mean()
     np.testing.assert_allclose(functions_of("11")["excess"](vae.decode(z), x), right)
+
+
+@needs_solutions
+@pytest.mark.parametrize("channels", [1, 3])
+def test_11_patch_parameters_are_those_of_the_encoder(channels):
+    filters = [5, 7, 2]
+    shared = {"kernel_size": 2, "strides": 2, "activation": "tanh"}
+    layers = [{"filters": count} | shared for count in filters]
+    model = vae_nb.load_config(None, {"model.encoder_layers": layers}).model
+    image_shape = (8, 16, channels)
+    right = sum(layer.parameters for layer in layer_shapes(model, image_shape)[: len(filters)])
+    assert functions_of("11", SOLUTIONS)["patch_parameters"](image_shape, filters) == right
+
+
+@needs_solutions
+@every_seed
+def test_11_patch_layer_backward_is_that_of_the_module(seed):
+    rng = np.random.default_rng(seed)
+    x, y_gradient = rng.normal(size=(3, 4, 6, 2)), rng.normal(size=(3, 2, 3, 5))
+    W, b = rng.normal(size=(8, 5)), rng.normal(size=5)
+    patches, pixels = vae_nb.Patches(2, 2), vae_nb.Patches(1, 1)
+    layer = vae_nb.Convolution(W, b, "tanh", (4, 6, 2), patches, pixels)
+    layer.forward(x.reshape(3, -1))
+    x_gradient = layer.backward(y_gradient.reshape(3, -1)).reshape(x.shape)
+    found = functions_of("11", SOLUTIONS)["patch_layer_backward"](x, W, b, y_gradient)
+    right = layer.weights_gradient, layer.biases_gradient, x_gradient
+    for mine, theirs in zip(found, right, strict=True):
+        assert equal_to_ten_digits(mine, theirs)
+
+
+@needs_solutions
+@every_seed
+def test_11_a_patch_layer_does_not_notice_the_two_shuffles(seed):
+    """Its outputs change their places, or come from a matrix whose rows are shuffled, too."""
+    rng = np.random.default_rng(seed)
+    solution = functions_of("11", SOLUTIONS)
+    flat, W = rng.normal(size=(24, 3)), rng.normal(size=(12, 5))
+
+    def outputs(order, W):
+        cut = vae_nb.unfold(flat[order].reshape(1, 4, 6, 3), vae_nb.Patches(2, 2))
+        return cut.reshape(6, 12) @ W
+
+    before = outputs(np.arange(24), W)
+    moved = outputs(solution["order_of_blocks"](4, 6, 2, rng), W)
+    np.testing.assert_allclose(np.sort(moved, axis=0), np.sort(before, axis=0))
+    order = solution["order_within_blocks"](4, 6, 2, rng)
+    rows = np.searchsorted([0, 1, 6, 7], order[[0, 1, 6, 7]])  # of the block at the top left
+    shuffled = W.reshape(4, 3, 5)[rows].reshape(12, 5)
+    np.testing.assert_allclose(outputs(order, shuffled), before)
 
 
 # --- more · deep dives ---

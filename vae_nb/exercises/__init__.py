@@ -1,6 +1,6 @@
 """The checks behind the notebooks' exercises.
 
-Read `checker`, then `notebook_01` to `notebook_10`: one module of checks for each notebook.
+Read `checker`, then `notebook_01` to `notebook_11`: one module of checks for each notebook.
 Imports from `show`, `data`, `core` and `system`.
 """
 
@@ -15,6 +15,7 @@ from vae_nb.exercises import (  # noqa: F401 - importing them registers their ch
     notebook_08,
     notebook_09,
     notebook_10,
+    notebook_11,
 )
 from vae_nb.exercises.checker import Verdict, check
 
