@@ -44,6 +44,24 @@ def count(path):
         "claimed", the minutes that the first cell names, or None.
     """
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    row = count_cells(cells)
+    row["minutes"] += running_seconds().get(path.name[:2], 0) / 60 if path.parent == FOLDER else 0
+    claim = CLAIM.search("".join(cells[0]["source"]))
+    return row | {"claimed": int(claim[1]) if claim else None}
+
+
+def count_cells(cells):
+    """Count what some cells ask of a reader.
+
+    Parameters
+    ----------
+    cells : list of dict
+
+    Returns
+    -------
+    dict
+        What `count` returns, without "claimed". Their running is not in the minutes.
+    """
     words = lines = predictions = figures = 0
     for cell in cells:
         source = "".join(cell["source"])
@@ -59,15 +77,12 @@ def count(path):
             )
     minutes = words / WORDS_A_MINUTE + lines / LINES_A_MINUTE
     minutes += MINUTES_OF_A_PREDICTION * predictions + MINUTES_OF_A_FIGURE * figures
-    minutes += running_seconds().get(path.name[:2], 0) / 60 if path.parent == FOLDER else 0
-    claim = CLAIM.search("".join(cells[0]["source"]))
     return {
         "words": words,
         "lines of code": lines,
         "predictions": predictions,
         "figures": figures,
         "minutes": minutes,
-        "claimed": int(claim[1]) if claim else None,
     }
 
 

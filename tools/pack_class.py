@@ -1,9 +1,10 @@
-"""Pack a class set: the whole project without solutions, and with notebooks that were never run.
+"""Pack a class set: the whole project without answers, and with notebooks that were never run.
 
     python tools/pack_class.py        writes dist/emoji-vae-class.zip
 
 The archive contains only what is committed to git, so a teacher's own trials stay private. The
-notebooks have no outputs, because an output is the answer to the question above it.
+solutions and the teacher's guide are left out, and the notebooks have no outputs, because an output
+is the answer to the question above it.
 """
 
 import io
@@ -17,13 +18,13 @@ from vae_nb.run.notebook_text import without_outputs
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / "dist" / "emoji-vae-class.zip"
-WITHOUT = ":(exclude)notebooks/solutions"
+WITHOUT = [":(exclude)notebooks/solutions", ":(exclude)docs/teaching.md"]
 UNIX = 3  # how a zip file says whose file modes these are
 
 
 def pack(target=TARGET):
     """Write the archive, and return its path."""
-    command = ["git", "archive", "--format=zip", "--prefix=emoji-vae/", "HEAD", ".", WITHOUT]
+    command = ["git", "archive", "--format=zip", "--prefix=emoji-vae/", "HEAD", ".", *WITHOUT]
     committed = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout
     target.parent.mkdir(parents=True, exist_ok=True)
     with (

@@ -113,7 +113,7 @@ def test_links_lead_somewhere(readme):
 
 
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a clone of the project")
-def test_a_class_set_is_the_project_without_solutions_and_outputs(tmp_path):
+def test_a_class_set_is_the_project_without_answers(tmp_path):
     with zipfile.ZipFile(pack_class.pack(tmp_path / "new" / "class.zip")) as archive:
         packed = {name for name in archive.namelist() if not name.endswith("/")}
         for name in packed:
@@ -133,7 +133,9 @@ def test_a_class_set_is_the_project_without_solutions_and_outputs(tmp_path):
     committed = {name for name in listed.stdout.split("\0") if name}
     solutions = {name for name in committed if name.startswith("notebooks/solutions/")}
     assert solutions
-    assert packed == {f"emoji-vae/{name}" for name in committed - solutions}
+    guide = {"docs/teaching.md"}
+    assert guide < committed
+    assert packed == {f"emoji-vae/{name}" for name in committed - solutions - guide}
     assert {mode & 0o777 for mode in modes} <= {0o644, 0o755, 0o775}
     shown = subprocess.run(
         ["git", "show", "HEAD:README.md"], cwd=ROOT, capture_output=True, check=True
