@@ -145,12 +145,11 @@ def all_figures(count, shape, labels, latent):
         ),
         "sliders": figures.sliders(floats[0], np.linspace(-4, 4, latent), names),
         "sweep_dots": figures.sweep_dots(
-            [
-                ("a key, instead of 16", names, some_values(latent, 3, 4)),
-                ("", ["a $long$ name 日 " * 3] * 2, some_values(2, 3, 4)),
-            ],
+            [*names[1:], "a $long$ name 日 " * 3],
+            some_values(latent, 3, 4),
             ["held-out excess (nats)", "spread", "KL"],
             range(4),
+            reach=np.full((latent, 3), 30.0),
             center=0,
         ),
     }
@@ -520,10 +519,10 @@ def test_charts_make_room_for_long_names_and_many_panels():
     columns = some_columns(60)
     for name in columns.keys() - {"epoch", "kl_weight"}:
         columns[name] = 1000 * columns[name]  # ticks of seven digits
-    heading, wide = "a heading that is longer than its panel", "W" * 36
+    wide = "W" * 36
     charts = [
         figures.loss_curves(columns, saved_epoch=50),
-        figures.sweep_dots([(heading, [wide], some_values(1, 1, 3))], ["excess"], range(3)),
+        figures.sweep_dots([wide], some_values(1, 1, 3), ["excess"], range(3)),
         figures.gradient_check({"correct": {f"{wide}{number}": 1e-9 for number in range(40)}}),
     ]
     for count in range(1, 7):
@@ -572,7 +571,7 @@ def test_a_film_shows_each_image_enlarged_in_its_place(shape):
 
 def test_dots_of_a_sweep_are_where_their_values_are():
     values = np.array([[[1.0, 3.0], [np.nan, np.nan]], [[2.0, np.nan], [7.0, 8.0]]])
-    figure = figures.sweep_dots([("", ["a", "b"], values)], ["left", "right"], [5, 6])
+    figure = figures.sweep_dots(["a", "b"], values, ["left", "right"], [5, 6])
     left, right = figure.axes
     drawn = {}
     for axes in (left, right):
@@ -594,10 +593,12 @@ def test_dots_of_a_sweep_are_where_their_values_are():
     assert right.get_xlabel() == "right"
 
 
-def test_the_columns_of_a_sweep_s_dots_have_one_scale():
-    blocks = [("a", ["x"], np.full((1, 1, 1), 1.0)), ("b", ["y"], np.full((1, 1, 1), 900.0))]
-    above, below = figures.sweep_dots(blocks, ["excess"], [0]).axes
-    assert above.get_xlim() == below.get_xlim()
+def test_an_interval_of_a_sweep_lies_around_the_mean():
+    values = np.array([[[1.0, 3.0]], [[4.0, 6.0]]])
+    figure = figures.sweep_dots(["a", "b"], values, ["excess"], [5, 6], reach=[[0.5], [2.0]])
+    (bars,) = figure.axes[0].collections
+    ends = np.array([[end[0] for end in bar] for bar in bars.get_segments()])
+    np.testing.assert_allclose(ends, [[1.5, 2.5], [3.0, 7.0]])
 
 
 def test_the_courses_of_several_trainings_have_one_scale_and_survive_a_spike():

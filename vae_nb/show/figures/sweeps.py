@@ -14,7 +14,6 @@ from numpy.typing import ArrayLike, NDArray
 from vae_nb.show.figures.paper import (
     BLACK,
     GRAY,
-    HEADING_SIZE,
     LABEL_COLORS,
     LIGHT_GRAY,
     add_legend,
@@ -36,21 +35,25 @@ class _Look(NamedTuple):
 
 
 def sweep_dots(
-    blocks: Sequence[tuple[str, Sequence[str], ArrayLike]],
+    names: Sequence[str],
+    values: ArrayLike,
     xlabels: Sequence[str],
     seeds: Sequence[int],
+    reach: ArrayLike | None = None,
     center: float | None = None,
 ) -> Figure:
     """Draw the runs of several configurations: a line for each of them, a dot for each seed.
 
     Parameters
     ----------
-    blocks : sequence of tuple
-        (heading, names, values): names have the shape (configurations,), values (configurations,
-        panels, seeds), with NaN where there was no run. A black stroke is the mean over the seeds.
+    names : sequence of str, shape (configurations,)
+    values : array_like, shape (configurations, panels, seeds)
+        NaN where there was no run. A black stroke is the mean over the seeds.
     xlabels : sequence of str, shape (panels,)
         What the panels show.
     seeds : sequence of int, shape (seeds,)
+    reach : array_like, shape (configurations, panels), or None
+        How far an interval reaches on each side of the mean.
     center : float or None
         Where every panel has a vertical line.
 
@@ -58,35 +61,36 @@ def sweep_dots(
     -------
     Figure
     """
-    names_of_blocks = [[drawable(name, 36) for name in names] for _, names, _ in blocks]
-    rows = [len(names) for names in names_of_blocks]
-    names_width = widest(name for names in names_of_blocks for name in names)
-    headings_width = widest((heading for heading, _, _ in blocks), HEADING_SIZE)
-    figure, charts = make_charts(
-        names_width + max(310 * len(xlabels), headings_width + ROW),
-        ROW * sum(rows) + 50 * len(blocks) + 80,
-        len(blocks),
-        len(xlabels),
-        sharex="col",
+    values = np.asarray(values, float)
+    names = [drawable(name, 36) for name in names]
+    figure, [charts] = make_charts(
+        widest(names) + 310 * len(xlabels),
+        ROW * len(names) + 130,
+        columns=len(xlabels),
         sharey="row",
-        height_ratios=rows,
     )
     looks = [
         _Look(color, marker) for _, color, marker in zip(seeds, cycle(LABEL_COLORS), cycle(MARKERS))
     ]
-    for chart_row, (heading, _, values), names in zip(charts, blocks, names_of_blocks, strict=True):
-        for number, axes in enumerate(chart_row):
-            _draw_dots(axes, np.asarray(values, float)[:, number], looks)
-            if center is not None:
-                axes.axvline(center, color=GRAY, linestyle=":", zorder=0)
-            axes.tick_params(axis="y", length=0)
-            axes.spines["left"].set_visible(False)
-            axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
-        chart_row[0].set(ylim=(len(names) - 0.5, -0.5), yticks=range(len(names)))
-        chart_row[0].set_yticklabels(names)
-        chart_row[0].set_title(heading, loc="left", fontsize=HEADING_SIZE)
-    for axes, xlabel in zip(charts[-1], xlabels, strict=True):
+    for number, (axes, xlabel) in enumerate(zip(charts, xlabels, strict=True)):
+        _draw_dots(axes, values[:, number], looks)
+        if reach is not None:
+            axes.hlines(
+                range(len(names)),
+                np.mean(values[:, number], axis=1) - np.asarray(reach)[:, number],
+                np.mean(values[:, number], axis=1) + np.asarray(reach)[:, number],
+                color=BLACK,
+                linewidth=2,
+                zorder=3,
+            )
+        if center is not None:
+            axes.axvline(center, color=GRAY, linestyle=":", zorder=0)
         axes.set_xlabel(xlabel)
+        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
+    charts[0].set(ylim=(len(names) - 0.5, -0.5), yticks=range(len(names)))
+    charts[0].set_yticklabels(names)
     _add_seed_legend(figure, seeds, looks)
     return figure
 
