@@ -4,7 +4,7 @@ import { coordinatesOf } from "./latent.js";
 
 const SLIDER_STEP = 1 / 16;
 const MEASURES = {
-  "latent dimensions": "In nats: how much a dimension tells of which picture it is.",
+  "latent dimensions": "In nats: what a dimension costs, its KL divergence.",
   "principal directions": "Change: how much a direction changes the pixels, of all directions.",
 };
 
