@@ -84,7 +84,7 @@ def main():
     """Measure, and write the results."""
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder) / "emoji-vae"
-        subprocess.run(["git", "clone", "--quiet", ROOT, project], check=True)
+        subprocess.run(["git", "clone", "--quiet", "--no-local", ROOT, project], check=True)
         start = {"machine": describe()} | measure(project)
     TABLE.write_text(json.dumps(start, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(start, indent=2))
