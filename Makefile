@@ -8,7 +8,7 @@
 #                 configuration (hours)
 # make bench      vae_nb beside PyTorch and JAX: step, training, memory (about half an hour)
 # make all-styles draw every emoji in seven styles, for configs/all_styles.json; needs the network
-# make variants   train every shipped configuration; the table in docs/
+# make variants   train every shipped configuration; the table in docs/experiments.md
 # make explorers  (maintainers) export the committed pages of the explorer again
 # make notebooks  (maintainers) execute the committed notebooks again
 # make lock       (maintainers) what the bounds ask for, added to requirements.lock; the newest of
@@ -26,7 +26,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 PYTEST := $(BIN)/python -m pytest --numprocesses=auto
 
 .PHONY: run lab app class style check test test-long bench all-styles variants explorers \
-	notebooks lock clean
+	notebooks lock clean help
 
 run: $(VENV)/ready
 	$(BIN)/vae-nb run
@@ -64,6 +64,7 @@ all-styles: $(VENV)/ready-render
 
 variants: $(VENV)/ready
 	$(BIN)/python tools/train_variants.py
+	$(BIN)/python tools/write_docs.py
 
 explorers: $(VENV)/ready
 	$(BIN)/python tools/export_explorers.py
@@ -78,6 +79,9 @@ lock: $(VENV)/python
 
 clean:
 	rm -rf $(VENV)
+
+help: # the lines at the top of this file
+	@awk '!/^#/ {exit} {sub(/^# ?/, ""); print}' Makefile
 
 # The environment is brought up to date when the bounds or the lock change.
 $(VENV)/python: Makefile
