@@ -2,9 +2,10 @@
 
     python tools/measure_start.py        a few minutes, and about a gigabyte in the temporary folder
 
-It does what a new user does: it clones the project, as committed, and runs `make run` there, without
-pip's cache. Writes docs/start.json; `python tools/write_docs.py` then writes the READMEs. How long
-the run itself takes is measured by tools/measure_run.py.
+It does what a new user does: it clones the project, as committed, and runs `make run` there,
+without pip's cache. Writes docs/start.json; `python tools/write_docs.py` then writes the READMEs.
+How long the run itself takes is measured by tools/measure_run.py. Nothing else should run at the
+same time.
 """
 
 import json
@@ -75,8 +76,8 @@ def measure(project):
     return {"megabytes": sizes, "install_seconds": seconds}
 
 
-def total(start):
-    """Return the disk that all of it takes, in gigabytes, as text."""
+def gigabytes(start):
+    """Return the disk that everything together takes, in gigabytes, as text."""
     return f"{sum(start['megabytes'].values()) / 1000:.1f}"
 
 
