@@ -92,12 +92,12 @@ $(VENV)/python: Makefile
 	@touch $@
 
 $(VENV)/ready: pyproject.toml $(LOCK) $(VENV)/python
-	@echo "Installing the notebooks and JupyterLab into $(VENV): about 430 MB, one to three minutes …"
+	@echo "Installing the notebooks and JupyterLab into $(VENV): about 450 MB, a few minutes …"
 	@$(INSTALL) .
 	@touch $@
 
 $(VENV)/ready-test: pyproject.toml $(LOCK) $(VENV)/python
-	@echo "Installing what the tests need into $(VENV): about 870 MB, two to four minutes …"
+	@echo "Installing what the tests need into $(VENV): about 870 MB, a few minutes …"
 	@$(INSTALL) ".[test]"
 	@touch $@
 

@@ -1,5 +1,6 @@
 """What the documents promise is there: links, sections, commands, targets, names, versions."""
 
+import json
 import re
 import tomllib
 import unicodedata
@@ -77,6 +78,12 @@ def test_targets_of_make_exist():
     assert used >= named
     assert "make .venv/ready-test" in texts[-1]
     assert "$(VENV)/ready-test:" in MAKEFILE
+
+
+def test_make_says_how_much_it_installs():
+    measured = json.loads(text_of("docs/start.json"))["megabytes"]["environment"]
+    (said,) = re.findall(r"JupyterLab into .*: about (\d+) MB", MAKEFILE)
+    assert abs(int(said) / measured - 1) <= 0.1
 
 
 @every_page
