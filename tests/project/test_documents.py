@@ -48,6 +48,13 @@ def test_links_lead_to_files_and_sections(page):
 
 
 @every_page
+def test_no_mark_breaks_a_paragraph(page):
+    """In Markdown, a comment at the start of a line ends the paragraph before it."""
+    for mark in re.findall(r"^[ ]*<!-- begin: [\w ]+ -->[^\n]+", text_of(page), re.MULTILINE):
+        pytest.fail(mark)
+
+
+@every_page
 def test_images_have_a_description(page):
     assert not re.search(r"!\[\s*\]\(", text_of(page))
 
