@@ -127,7 +127,9 @@ def test_the_version_is_the_same_everywhere():
     assert (
         re.findall(r"^## ([\d.]+) \(\d{4}-\d\d-\d\d\)", text_of("CHANGELOG.md"), re.M)[0] == version
     )
-    assert yaml.safe_load(text_of("CITATION.cff"))["version"] == version
+    citation = yaml.safe_load(text_of("CITATION.cff"))
+    assert citation["version"] == version
+    assert citation["license"] == PYPROJECT["project"]["license"]
 
 
 def test_the_citation_has_the_public_address_if_there_is_one():
