@@ -1,28 +1,22 @@
-"""Measure what the first `make run` costs: disk, and the minutes of the installation.
+"""Measure the disk that the first `make run` takes.
 
-    python tools/measure_start.py        a few minutes, and about a gigabyte in the temporary folder
+    python tools/measure_start.py        some minutes, and a gigabyte in the temporary folder
 
-It does what a new user does: it clones the project, as committed, and runs `make run` there,
-without pip's cache. Writes docs/start.json; `python tools/write_docs.py` then writes the READMEs.
-How long the run itself takes is measured by tools/measure_run.py. Nothing else should run at the
-same time.
+It does what a new user does: it clones the project, as committed, and runs `make run` there. Writes
+docs/start.json; `python tools/write_docs.py` then writes the READMEs. How long a run takes is
+measured by tools/measure_run.py.
 """
 
 import json
 import os
+import platform
 import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from benchmarks.machine import describe
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = ROOT / "docs" / "start.json"
 ENVIRONMENT = ".venv"
-INSTALLED = f"{ENVIRONMENT}/ready"  # the Makefile's name for the environment without the tests
 
 
 def megabytes(folder, without=()):
@@ -50,7 +44,7 @@ def megabytes(folder, without=()):
 
 
 def measure(project):
-    """Install and run a clone.
+    """Run a clone, and return how much of the disk it takes.
 
     Parameters
     ----------
@@ -60,20 +54,16 @@ def measure(project):
     Returns
     -------
     dict
-        "megabytes" of the "clone", the "environment" and the "output", and "install_seconds".
+        Megabytes of the "clone", the "environment" and the "output".
     """
+    clone = megabytes(project)
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    environment["PIP_NO_CACHE_DIR"] = "1"
-    sizes = {"clone": megabytes(project)}
-    started = time.perf_counter()
-    subprocess.run(["make", INSTALLED], cwd=project, env=environment, check=True)
-    seconds = time.perf_counter() - started
-    sizes["environment"] = megabytes(project / ENVIRONMENT)
     subprocess.run(["make", "run"], cwd=project, env=environment, check=True)
-    everything = megabytes(project, without=(ENVIRONMENT,))
-    sizes["output"] = everything - sizes["clone"]
-    sizes["environment"] = megabytes(project / ENVIRONMENT)  # with the compiled modules
-    return {"megabytes": sizes, "install_seconds": seconds}
+    return {
+        "clone": clone,
+        "environment": megabytes(project / ENVIRONMENT),
+        "output": megabytes(project, without=(ENVIRONMENT,)) - clone,
+    }
 
 
 def gigabytes(start):
@@ -82,11 +72,15 @@ def gigabytes(start):
 
 
 def main():
-    """Measure, and write the results."""
+    """Measure, and write the result."""
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder) / "emoji-vae"
         subprocess.run(["git", "clone", "--quiet", "--no-local", ROOT, project], check=True)
-        start = {"machine": describe()} | measure(project)
+        start = {
+            "system": platform.platform(),
+            "python": platform.python_version(),
+            "megabytes": measure(project),
+        }
     TABLE.write_text(json.dumps(start, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(start, indent=2))
 

@@ -7,13 +7,18 @@ import unicodedata
 
 import pytest
 import yaml
-from conftest import ROOT, shipped_files
+from conftest import ROOT
 from notebook_code import SOLUTIONS
 
 import vae_nb
 from vae_nb.cli import main
 
-PAGES = [path for path in shipped_files(".") if path.suffix == ".md" and path.parts[0] != "output"]
+PAGES = sorted(
+    path.relative_to(ROOT)
+    for folder in ("*", "benchmarks/*", "input/**/*", "docs/**/*")
+    for path in ROOT.glob(f"{folder}.md")
+    if "_build" not in path.parts
+)
 READMES = ("README.md", "README.es.md")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 CODE_BLOCK = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
