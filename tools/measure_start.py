@@ -1,10 +1,11 @@
-"""Measure the disk that the first `make run` takes.
+"""Measure what the first `make run` takes: disk, and the time of the installation.
 
     python tools/measure_start.py        some minutes, and a gigabyte in the temporary folder
 
-It does what a new user does: it clones the project, as committed, and runs `make run` there. Writes
-docs/start.json; `python tools/write_docs.py` then writes the READMEs. How long a run takes is
-measured by tools/measure_run.py.
+It does what a new user does: it clones the project, as committed, and runs `make run` there,
+without pip's cache. Writes docs/start.json; `python tools/write_docs.py` then writes the READMEs.
+How long the run itself takes is measured by tools/measure_run.py. Nothing else should run at the
+same time.
 """
 
 import json
@@ -12,11 +13,13 @@ import os
 import platform
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = ROOT / "docs" / "start.json"
 ENVIRONMENT = ".venv"
+INSTALLED = f"{ENVIRONMENT}/ready"  # the Makefile's name for an environment without the tests
 
 
 def megabytes(folder, without=()):
@@ -44,7 +47,7 @@ def megabytes(folder, without=()):
 
 
 def measure(project):
-    """Run a clone, and return how much of the disk it takes.
+    """Install and run a clone.
 
     Parameters
     ----------
@@ -54,16 +57,21 @@ def measure(project):
     Returns
     -------
     dict
-        Megabytes of the "clone", the "environment" and the "output".
+        "install_seconds", and the "megabytes" of the "clone", the "environment" and the "output".
     """
     clone = megabytes(project)
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    environment["PIP_NO_CACHE_DIR"] = "1"
+    started = time.perf_counter()
+    subprocess.run(["make", INSTALLED], cwd=project, env=environment, check=True)
+    seconds = time.perf_counter() - started
     subprocess.run(["make", "run"], cwd=project, env=environment, check=True)
-    return {
+    sizes = {
         "clone": clone,
         "environment": megabytes(project / ENVIRONMENT),
         "output": megabytes(project, without=(ENVIRONMENT,)) - clone,
     }
+    return {"install_seconds": seconds, "megabytes": sizes}
 
 
 def gigabytes(start):
@@ -72,14 +80,14 @@ def gigabytes(start):
 
 
 def main():
-    """Measure, and write the result."""
+    """Measure, and write the results."""
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder) / "emoji-vae"
         subprocess.run(["git", "clone", "--quiet", "--no-local", ROOT, project], check=True)
         start = {
             "system": platform.platform(),
             "python": platform.python_version(),
-            "megabytes": measure(project),
+            **measure(project),
         }
     TABLE.write_text(json.dumps(start, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(start, indent=2))

@@ -102,6 +102,7 @@ def _numbers() -> dict[str, str]:
         "minutes": measure_run.minutes(times),
         "minutes on a slow laptop": measure_run.minutes(times, slowdown=3),
         "gigabytes": measure_start.gigabytes(start),
+        "seconds of the installation": str(10 * round(start["install_seconds"] / 10)),
         "hours of the core": f"{sum(minutes.values()) / 60:.0f}",
         **{f"minutes of {number}": str(count) for number, count in minutes.items()},
     }
