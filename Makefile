@@ -92,7 +92,7 @@ $(VENV)/python: Makefile
 	@touch $@
 
 $(VENV)/ready: pyproject.toml $(LOCK) $(VENV)/python
-	@echo "Installing the notebooks and JupyterLab into $(VENV): about 450 MB, a few minutes …"
+	@echo "Installing the notebooks and JupyterLab into $(VENV): about 450 MB, half a minute to a few minutes …"
 	@$(INSTALL) .
 	@touch $@
 
