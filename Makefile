@@ -8,20 +8,25 @@
 #                 configuration (hours)
 # make bench      vae_nb beside PyTorch and JAX: step, training, memory (about half an hour)
 # make all-styles draw every emoji in seven styles, for configs/all_styles.json; needs the network
-# make variants   train every shipped configuration; the table in docs/
+# make variants   train every shipped configuration; the table in docs/experiments.md
 # make explorers  (maintainers) export the committed pages of the explorer again
 # make notebooks  (maintainers) execute the committed notebooks again
+# make lock       (maintainers) what the bounds ask for, added to requirements.lock; the newest of
+#                 all versions, if that file is deleted first
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# The same versions tomorrow as today; pyproject.toml has the bounds. Made by `make lock`.
+LOCK := requirements.lock
+INSTALL := $(BIN)/python -m pip install --quiet --constraint $(LOCK) --editable
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # As many tests at a time as there are cores.
 PYTEST := $(BIN)/python -m pytest --numprocesses=auto
 
 .PHONY: run lab app class style check test test-long bench all-styles variants explorers \
-	notebooks clean
+	notebooks lock clean help
 
 run: $(VENV)/ready
 	$(BIN)/vae-nb run
@@ -59,6 +64,7 @@ all-styles: $(VENV)/ready-render
 
 variants: $(VENV)/ready
 	$(BIN)/python tools/train_variants.py
+	$(BIN)/python tools/write_docs.py
 
 explorers: $(VENV)/ready
 	$(BIN)/python tools/export_explorers.py
@@ -66,10 +72,18 @@ explorers: $(VENV)/ready
 notebooks: $(VENV)/ready-test
 	$(BIN)/python tools/execute_notebooks.py
 
+lock: $(VENV)/python
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-annotate \
+		--custom-compile-command "make lock" --output-file $(LOCK) pyproject.toml
+
 clean:
 	rm -rf $(VENV)
 
-# The environment is made again when its bounds change.
+help: # the lines at the top of this file
+	@awk '!/^#/ {exit} {sub(/^# ?/, ""); print}' Makefile
+
+# The environment is brought up to date when the bounds or the lock change.
 $(VENV)/python: Makefile
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12"; exit 1; }
@@ -77,22 +91,22 @@ $(VENV)/python: Makefile
 		{ echo "Python's venv module is needed; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
 	@touch $@
 
-$(VENV)/ready: pyproject.toml $(VENV)/python
-	@echo "Installing the notebooks and JupyterLab into $(VENV): about 430 MB, one to three minutes …"
-	@$(BIN)/python -m pip install --quiet --editable .
+$(VENV)/ready: pyproject.toml $(LOCK) $(VENV)/python
+	@echo "Installing the notebooks and JupyterLab into $(VENV): about 450 MB, half a minute to a few minutes …"
+	@$(INSTALL) .
 	@touch $@
 
-$(VENV)/ready-test: pyproject.toml $(VENV)/python
-	@echo "Installing what the tests need into $(VENV): about 870 MB, two to four minutes …"
-	@$(BIN)/python -m pip install --quiet --editable ".[test]"
+$(VENV)/ready-test: pyproject.toml $(LOCK) $(VENV)/python
+	@echo "Installing what the tests need into $(VENV): about 870 MB, a few minutes …"
+	@$(INSTALL) ".[test]"
 	@touch $@
 
-$(VENV)/ready-render: pyproject.toml $(VENV)/python
+$(VENV)/ready-render: pyproject.toml $(LOCK) $(VENV)/python
 	@echo "Installing what draws the emojis into $(VENV) …"
-	@$(BIN)/python -m pip install --quiet --editable ".[render]"
+	@$(INSTALL) ".[render]"
 	@touch $@
 
-$(VENV)/ready-bench: pyproject.toml $(VENV)/python
+$(VENV)/ready-bench: pyproject.toml $(LOCK) $(VENV)/python
 	@echo "Installing what the benchmarks need, PyTorch and JAX included, into $(VENV): several minutes …"
-	@$(BIN)/python -m pip install --quiet --editable ".[bench]"
+	@$(INSTALL) ".[bench]"
 	@touch $@

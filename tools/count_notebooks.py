@@ -101,6 +101,22 @@ def running_seconds():
     }
 
 
+def core_minutes():
+    """Return what each notebook of the core says about its minutes, by its number.
+
+    One that says nothing is counted, to the nearest five.
+
+    Returns
+    -------
+    dict of str to int
+    """
+    minutes = {}
+    for path in sorted(FOLDER.glob(TRACKS["core"])):
+        row = count(path)
+        minutes[path.name[:2]] = row["claimed"] or 5 * round(row["minutes"] / 5)
+    return minutes
+
+
 def as_markdown():
     """Write the table of all notebooks but the solutions, with a sum for each track.
 

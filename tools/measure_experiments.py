@@ -6,9 +6,9 @@
     python tools/measure_experiments.py all-styles  one large training; needs `make all-styles`
     python tools/measure_experiments.py pictures    the figures, from the models of the first split
 
-Each writes its part of docs/experiments.json, for programs, docs/experiments.md, for people, and
-docs/images/experiments_*.png. The models stay in output/experiments: what is there is not trained
-again.
+Each writes its part of docs/experiments.json, or docs/images/experiments_*.png. `python
+tools/write_docs.py` then writes the section of docs/experiments.md. The models stay in
+output/experiments: what is there is not trained again.
 """
 
 import json
@@ -255,17 +255,15 @@ def measure_times():
     return {"machine": describe(), "rounds": rounds}
 
 
-# --- the page ---
+# --- the section of the page ---
 
 PAGE = """\
-# Sharing weights, and more drawings
-
 Measured by `tools/measure_experiments.py`. `configs/convolutional.json` shares its weights over the
 patches of a picture; `config.json` is dense, and does not know which pixels are neighbors. *All
 styles* are the faces in seven drawing styles (`configs/styles.json`): {pictures} training pictures
 instead of {faces}. No drawing of a held-out emoji is among them, in whatever style.
 
-## Four models, ten splits
+### Four models, ten splits
 
 Every model is measured on the same pictures: the faces in the first style, of which each split
 (seeds {seeds}) holds out others. Excess is in nats per image. *Normalized* is the held-out excess
@@ -276,14 +274,14 @@ the splits. The seconds are those of the training with one thread and another tr
 upper bound.
 
 {means}
-### Differences from the dense model on faces, on the same split
+#### Differences from the dense model on faces, on the same split
 
 ± is the 95 % t interval of the mean difference. It is bold where the interval excludes 0. The
 intervals are not corrected for their number: one in twenty excludes 0 by chance.
 
 {differences}
 {times}
-## For the eye
+### For the eye
 
 ![In three blocks: held-out faces and their reconstructions, draws from the prior, and a morph from
 one training picture to another, by all four models](images/experiments_models.png)
@@ -301,7 +299,7 @@ nothing else running, medians of {count}: **{ratio:.2f}** ({dense:.0f} s and {co
 on {machine}).
 """
 STYLES_TEXT = """\
-## Style arithmetic
+### Style arithmetic
 
 How does a held-out emoji look in another style? The *style vector* is the mean difference between
 the codes of the training emojis in that style and in the first one. It is added to the code of the
@@ -322,7 +320,7 @@ The drawings in this picture are by Google, Twitter, Microsoft, EmojiOne and Ope
 
 """
 SHUFFLED_TEXT = """\
-## Shuffled pixels
+### Shuffled pixels
 
 All pictures have their pixels put in the same random order. A dense model has a weight of its own
 for each pixel, so it can learn them as well as before. A convolution cannot: its patches now hold
@@ -334,7 +332,7 @@ pixels from everywhere. Excess in nats per image, {count} splits, without augmen
 
 """
 LARGE_TEXT = """\
-## Every emoji in every style
+### Every emoji in every style
 
 `configs/all_styles.json`, once: {pictures:,} training pictures, {parameters:,} parameters,
 {minutes:.0f} minutes on {machine}. The excess is {train:.0f} on training pictures, and
@@ -344,7 +342,7 @@ in the first style ({faces} of them) it is {held_out_faces:.0f} (normalized {nor
 
 
 def as_markdown(results):
-    """Write the page from the results.
+    """Write the section of docs/experiments.md from the results.
 
     Parameters
     ----------
@@ -543,12 +541,10 @@ def draw_shuffled(seed):
 
 
 def write(part, values):
-    """Put a part of the results into docs/experiments.json; write the page if it is complete."""
+    """Put a part of the results into docs/experiments.json."""
     results = json.loads(TABLE.read_text(encoding="utf-8")) if TABLE.exists() else {}
     results[part] = values
     TABLE.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    if results.keys() >= {"models", "shuffled", "times", "all styles"}:
-        TABLE.with_suffix(".md").write_text(as_markdown(results), encoding="utf-8")
 
 
 @click.group()

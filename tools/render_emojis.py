@@ -54,12 +54,8 @@ transparency, named `<code point>_<name>.png`.
 - **License:** the pictures in these two folders come from Noto Color Emoji, {copyright},
   under the SIL Open Font License, version 1.1: see [LICENSE.txt](emojis/LICENSE.txt) in each.
 
-## Your own pictures
-
-Put them into `emojis/`, in a sub-folder of your own if they should have a label of their own, or
-name another folder in `data.input_dir` of the configuration. PNG, JPEG, WebP, GIF (its first
-frame), BMP and TIFF of any size are read; transparency becomes white, and a picture of another
-shape is padded with white.
+To train on your own pictures: see
+[Configurations](../docs/configuration.md#your-own-pictures).
 """
 
 

@@ -3,8 +3,8 @@
     python tools/train_variants.py                 all of them: about an hour on two cores
     python tools/train_variants.py basic deep      some of them; the other rows stay
 
-After each training it writes docs/variants.json, for programs, and docs/variants.md, for people.
-The models go to output/variants/<name>/.
+After each training it writes docs/variants.json; `python tools/write_docs.py` then writes the table
+in docs/experiments.md. The models go to output/variants/<name>/.
 """
 
 import json
@@ -28,15 +28,6 @@ VARIANTS = {  # name: (file, overrides)
 }
 
 HEADER = """\
-# The shipped configurations, trained
-
-Made by `make variants`. Losses are in nats per image. *Excess* is the reconstruction loss minus
-the entropy of the images themselves (0 is perfect), *MSE* the mean squared error of a pixel in
-[0, 1]; both are of the posterior mean's reconstruction. *Distance* and *spread* are of 500 decoded
-draws from the prior: the median distance to the nearest training picture over that of the
-held-out pictures, and the median distance between two samples over that between two training
-pictures.
-
 | configuration | parameters | epochs | seconds (BLAS threads) | excess, training / held out | \
 MSE, training / held out | KL | active units | distance / spread |
 |---|--:|--:|--:|--:|--:|--:|--:|--:|
@@ -89,7 +80,6 @@ def main(names):
         rows = {key: rows[key] for key in VARIANTS if key in rows}
         TABLE.parent.mkdir(exist_ok=True)
         TABLE.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
-        TABLE.with_suffix(".md").write_text(as_markdown(rows), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -7,10 +7,9 @@ writes
 
 - vae_nb/config.schema.json and vae_nb/sweep.schema.json, for editors;
 - the tables of docs/configuration.md, which come from the same classes;
-- the pages of the measurements: docs/variants.md, docs/run_times.md, docs/scale.md,
-  docs/experiments.md,
-  docs/sweeps/*/README.md, benchmarks/results.md;
-- what stands in docs/notebooks.md and in the READMEs between `<!-- begin: NAME -->` and
+- the pages of the measurements: docs/run_times.md, docs/scale.md, docs/sweeps/*/README.md,
+  benchmarks/results.md;
+- what stands in the READMEs and in some pages of docs/ between `<!-- begin: NAME -->` and
   `<!-- end: NAME -->`.
 """
 
@@ -27,6 +26,7 @@ import count_notebooks
 import keep_sweep
 import measure_experiments
 import measure_run
+import measure_start
 import measure_sweeps
 import train_variants
 
@@ -38,10 +38,15 @@ from vae_nb.sweeps.definition import SweepDefinition
 from vae_nb.sweeps.results import DOCUMENTED
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGE = ROOT / "docs" / "configuration.md"
 NOTEBOOKS_PAGE = ROOT / "docs" / "notebooks.md"
 KINDS = {"config": Config, "sweep": SweepDefinition}
-READMES = (ROOT / "README.md", ROOT / "README.es.md")
+WITH_BLOCKS = (
+    ROOT / "README.md",
+    ROOT / "README.es.md",
+    ROOT / "docs" / "configuration.md",
+    ROOT / "docs" / "experiments.md",
+    NOTEBOOKS_PAGE,
+)
 
 
 def contents() -> dict[Path, str]:
@@ -53,64 +58,76 @@ def contents() -> dict[Path, str]:
         text = json.dumps(schema, indent=2, ensure_ascii=False)
         files[ROOT / "vae_nb" / f"{name}.schema.json"] = f"{text}\n"
         blocks[f"keys of a {name}"] = _keys_table(schema)
-    files |= _pages()
-    blocks |= _figures(files)
-    blocks["notebooks"] = f"\n{count_notebooks.as_markdown()}"
-    for path in (PAGE, NOTEBOOKS_PAGE, *READMES):
+    blocks |= _results() | _numbers()
+    for path in WITH_BLOCKS:
         files[path] = _with_blocks(path.read_text(encoding="utf-8"), blocks)
-    return files
+    return files | _pages()
 
 
 def _pages() -> dict[Path, str]:
     """Return the pages that show nothing but measurements."""
     pages = {}
     for path, as_markdown in (
-        (train_variants.TABLE, train_variants.as_markdown),
-        (measure_experiments.TABLE, measure_experiments.as_markdown),
         (measure_run.TABLE, measure_run.as_markdown),
         (measure_sweeps.TABLE, measure_sweeps.as_markdown),
         (benchmarks.FOLDER / "results.json", benchmarks.as_markdown),
     ):
-        pages[path.with_suffix(".md")] = as_markdown(json.loads(path.read_text(encoding="utf-8")))
+        pages[path.with_suffix(".md")] = as_markdown(_read(path))
     for table in keep_sweep.KEPT.glob("*/results.csv"):
         pages[table.with_name("README.md")] = keep_sweep.as_markdown(read_sweep(table.parent))
     return pages
 
 
-def _figures(pages: dict[Path, str]) -> dict[str, str]:
-    """Return the tables and figures of the READMEs, by the names of their blocks."""
-    variants = pages[train_variants.TABLE.with_suffix(".md")]
-    finalists = read_sweep(DOCUMENTED)
-    keep_sweep.check_the_default(finalists)
-    sweep = pages[DOCUMENTED / "README.md"]
-    _, step, *_ = pages[benchmarks.FOLDER / "results.md"].split("\n## ")
-    times = json.loads(measure_run.TABLE.read_text(encoding="utf-8"))
+def _results() -> dict[str, str]:
+    """Return the tables of docs/experiments.md and docs/notebooks.md."""
+    keep_sweep.check_the_default(read_sweep(DOCUMENTED))
     historic = load_config("configs/original.json")
     departures = load_config("configs/all_emojis.json", {"data.input_dir": "input/emojis"})
-    return {
-        "variants": variants[variants.index("\n| ") :],
-        "sweep": sweep[sweep.index("\n| ") : sweep.index("\n## Differences")],
-        "step": step[step.index("\n") :],
-        "elsewhere": _ratios_elsewhere(),
-        "minutes": measure_run.minutes(times),
-        "minutes on a slow laptop": measure_run.minutes(times, slowdown=3),
+    results = {
+        "variants": train_variants.as_markdown(_read(train_variants.TABLE)),
+        "sharing": measure_experiments.as_markdown(_read(measure_experiments.TABLE)),
+        "speed": _ratios(_read(benchmarks.FOLDER / "results.json")),
+        "notebooks": count_notebooks.as_markdown(),
+    }
+    return {name: f"\n\n{text.strip()}\n\n" for name, text in results.items()} | {
         "departures": ", ".join(f"`{key}`" for key in departures.differences(historic)),
     }
 
 
-def _ratios_elsewhere() -> str:
-    """Say how many times as long vae_nb's step takes as its peers' on another machine."""
-    path = benchmarks.FOLDER / "results.json"
-    other = json.loads(path.read_text(encoding="utf-8"))["elsewhere"][0]
-    ratios: dict[str, list[str]] = {}
-    for row in other["rows"]:
-        ratios.setdefault(row["implementation"], []).append(f"{row['ratio']:.2f}")
-    machine = other["machine"]
-    return (
-        f"{machine['processor']}, {machine['bandwidth_gb_s']:.0f} GB/s, "
-        f"{machine['gemm_gflop_s']:.0f} GFLOP/s: {', '.join(ratios['torch_fused'])} (PyTorch), "
-        f"{', '.join(ratios['jax_jit'])} (JAX)"
-    )
+def _numbers() -> dict[str, str]:
+    """Return the numbers in the READMEs."""
+    times, start = _read(measure_run.TABLE), _read(measure_start.TABLE)
+    minutes = count_notebooks.core_minutes()
+    return {
+        "minutes": measure_run.minutes(times),
+        "minutes on a slow laptop": measure_run.minutes(times, slowdown=3),
+        "gigabytes": measure_start.gigabytes(start),
+        "seconds of the installation": str(10 * round(start["install_seconds"] / 10)),
+        "hours of the core": f"{sum(minutes.values()) / 60:.0f}",
+        **{f"minutes of {number}": str(count) for number, count in minutes.items()},
+    }
+
+
+def _ratios(results: dict[str, Any]) -> str:
+    """Write how many times as long vae_nb's step takes as its peers', by model and machine."""
+    table = "| model | machine | batch | PyTorch | JAX |\n|---|---|--:|--:|--:|\n"
+    parts = [
+        ("dense", results),
+        ("dense", results["elsewhere"][0]),
+        ("convolutional", results["convolutional"]),
+    ]
+    for model, part in parts:
+        ratios: dict[int, dict[str, str]] = {}
+        for row in part["rows"]:
+            ratios.setdefault(row["batch"], {})[row["implementation"]] = f"{row['ratio']:.2f}"
+        name = part["machine"]["processor"]
+        for batch, by in ratios.items():
+            table += f"| {model} | {name} | {batch} | {by['torch_fused']} | {by['jax_jit']} |\n"
+    return table
+
+
+def _read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _with_blocks(text: str, blocks: dict[str, str]) -> str:
