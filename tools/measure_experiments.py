@@ -273,10 +273,10 @@ pictures. *Distance* and *spread* are 1 for real pictures. ± is the 95 % t inte
 the splits. The seconds are those of the training with one thread and another training beside it: an
 upper bound.
 
-The configurations differ in more than the layer: `configs/convolutional.json` also has a KL weight of
-10 instead of 3, augmentation, 16 latent dimensions instead of 8, and smaller batches. Notebook 11
-compares it with a dense model of these settings: at equal settings, the convolution has the higher
-held-out excess and the lower SWD.
+The configurations differ in more than the layer: `configs/convolutional.json` also has a KL weight
+of 10 instead of 3, augmentation, 16 latent dimensions instead of 8, and smaller batches. Notebook
+11 compares it with a dense model of these settings: at equal settings, the convolution has the
+higher held-out excess and the lower SWD.
 
 {means}
 #### Differences from the dense model on faces, on the same split
