@@ -26,9 +26,13 @@ LONGEST_FIRST = "|".join(map(re.escape, sorted(TERMS, key=len, reverse=True)))
 TERM = re.compile(rf"(?<!\w)({LONGEST_FIRST})(?:s|es)?(?!\w)", re.IGNORECASE)
 NOT_PROSE = (nodes.title, nodes.reference, nodes.literal, nodes.FixedTextElement, nodes.math)
 
-# The notebooks with the explorer, and the committed model that it shows in their pages.
-EXPLORERS = {"00": "plane", "08": "plane", "09": "convolutional", "11": "convolutional"}
-EXPLORER_SHOWN = re.compile(r"^(explorer|vae_nb\.LatentExplorer\(.*\))\s*\Z", re.MULTILINE)
+# Notebooks that get the explorer: what the code of the cell before it has, and the committed model.
+EXPLORERS = {
+    "00": ("LatentExplorer(", "plane"),
+    "08": ("plane_film(", "plane"),
+    "09": ("LatentExplorer(", "convolutional"),
+    "11": ("image_tables(", "convolutional"),
+}
 EXPLORER = """<iframe class="explorer" title="Latent explorer" src="../_static/{0}.html"></iframe>
 
 *In this page, the explorer runs without a kernel, with a model of `configs/{0}.json`.*
@@ -57,7 +61,7 @@ def change_source(_app, docname, source):
         if folder == "lab":
             link_solutions(notebook["cells"], name)
         elif folder == "notebooks" and name[:2] in EXPLORERS:
-            add_explorer(notebook["cells"], EXPLORERS[name[:2]])
+            add_explorer(notebook["cells"], *EXPLORERS[name[:2]])
         source[0] = json.dumps(notebook)
 
 
@@ -128,16 +132,14 @@ def link_solutions(cells, name):
             cell["source"] = text.replace(f"`{path}`", f"[`{path}`](../{path})")
 
 
-def add_explorer(cells, model):
-    """Show an explorer that needs no kernel after the cell that shows one, or before the end."""
-    shown = [
-        place
-        for place, cell in enumerate(cells, 1)
-        if cell["cell_type"] == "code" and EXPLORER_SHOWN.search("".join(cell["source"]))
-    ]
-    place = shown[0] if shown else len(cells) - 1
-    text = EXPLORER.format(model)
-    cells.insert(place, {"cell_type": "markdown", "id": "live", "metadata": {}, "source": text})
+def add_explorer(cells, code, model):
+    """Show an explorer that needs no kernel after the first cell that has this code."""
+    for place, cell in enumerate(cells, 1):
+        if cell["cell_type"] == "code" and code in "".join(cell["source"]):
+            text = EXPLORER.format(model)
+            live = {"cell_type": "markdown", "id": "live", "metadata": {}, "source": text}
+            cells.insert(place, live)
+            break
 
 
 def change_page(app, doctree, docname):
