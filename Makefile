@@ -106,7 +106,7 @@ $(VENV)/ready-test: pyproject.toml $(LOCK) $(VENV)/python
 	@touch $@
 
 $(VENV)/ready-site: pyproject.toml $(LOCK) $(VENV)/python
-	@echo "Installing what builds the site into $(VENV): about 500 MB, a few minutes …"
+	@echo "Installing what builds the site into $(VENV): about 550 MB, a few minutes …"
 	@$(INSTALL) ".[site]"
 	@touch $@
 
