@@ -2,6 +2,7 @@
 # make lab        your own copy of the notebooks, in JupyterLab
 # make app        the latent explorer as a page, in a browser, for a projector
 # make class      the project without solutions and outputs: dist/emoji-vae-class.zip
+# make site       the notebooks, the docs and the reference as a website: docs/_build/html
 # make check      style, types, the order of the rooms, unit tests: less than a minute
 # make test       all of that, and the notebooks, the commands and the browser
 # make test-long  what takes longer: 2000 examples for each property, 500 kills, every
@@ -25,7 +26,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # As many tests at a time as there are cores.
 PYTEST := $(BIN)/python -m pytest --numprocesses=auto
 
-.PHONY: run lab app class style check test test-long bench all-styles variants explorers \
+.PHONY: run lab app class site style check test test-long bench all-styles variants explorers \
 	notebooks lock clean help
 
 run: $(VENV)/ready
@@ -39,6 +40,9 @@ app: $(VENV)/ready
 
 class:
 	$(PYTHON) tools/pack_class.py
+
+site: $(VENV)/ready-site
+	$(BIN)/python tools/build_site.py
 
 style: $(VENV)/ready-test
 	$(BIN)/ruff check .
@@ -97,8 +101,13 @@ $(VENV)/ready: pyproject.toml $(LOCK) $(VENV)/python
 	@touch $@
 
 $(VENV)/ready-test: pyproject.toml $(LOCK) $(VENV)/python
-	@echo "Installing what the tests need into $(VENV): about 870 MB, a few minutes …"
-	@$(INSTALL) ".[test]"
+	@echo "Installing what the tests need into $(VENV): about 970 MB, a few minutes …"
+	@$(INSTALL) ".[test,site]"
+	@touch $@
+
+$(VENV)/ready-site: pyproject.toml $(LOCK) $(VENV)/python
+	@echo "Installing what builds the site into $(VENV): about 550 MB, a few minutes …"
+	@$(INSTALL) ".[site]"
 	@touch $@
 
 $(VENV)/ready-render: pyproject.toml $(LOCK) $(VENV)/python

@@ -205,6 +205,18 @@ def project_copy(made_once):
     return made_once("project", copy_project)
 
 
+@pytest.fixture(scope="session")
+def site(made_once):
+    """Build the site, and return its folder."""
+
+    def build(folder):
+        command = [sys.executable, ROOT / "tools" / "build_site.py", folder]
+        built = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert built.returncode == 0, built.stdout + built.stderr
+
+    return made_once("site", build) / "html"
+
+
 def copy_project(to):
     """Copy what the notebooks need, with the shipped default configuration."""
     for folder in ("vae_nb", "notebooks", "configs", "input", "docs"):

@@ -62,8 +62,8 @@ def relative_error(analytic: NDArray, numeric: NDArray) -> float:
     Returns
     -------
     float
-        |analytic - numeric| / (|analytic| + |numeric|), with Euclidean norms over the whole array:
-        0 for equal gradients, 1 for opposite ones, 0 where both vanish.
+        `|analytic - numeric| / (|analytic| + |numeric|)`, with Euclidean norms over the whole
+        array: 0 for equal gradients, 1 for opposite ones, 0 where both vanish.
     """
     lengths = np.linalg.norm(analytic) + np.linalg.norm(numeric)
     if lengths == 0:
