@@ -262,7 +262,7 @@ def test_a_bar_over_the_cells_and_the_epochs_of_a_kernels_training(notebooks, tm
 path = pathlib.Path(output_dir) / ".progress.json"
 path.write_text(json.dumps({"epoch": 5, "epochs": 9, "losses": "loss 1, held-out 2 nats"}))
 time.sleep(1)
-path.unlink()  # train_and_save does"""
+path.unlink()  # train_and_save(config, output_dir) does"""
     notebooks("04_train", code)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("vae_nb.run.progress.SECONDS_BETWEEN_SHOWS_IN_A_LOG", 0.1)

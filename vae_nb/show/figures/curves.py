@@ -14,10 +14,12 @@ from vae_nb.show.figures.paper import (
     BLUE,
     BLUISH_GREEN,
     GRAY,
+    HEADING_SIZE,
     VERMILLION,
     add_legend,
     drawable,
     make_charts,
+    widest,
 )
 
 LOWEST_KL = 1e-3  # nats; a curve below it leaves the panel at the bottom
@@ -106,8 +108,10 @@ def courses(runs: Mapping[str, tuple[Mapping[str, ArrayLike], float, float]]) ->
     -------
     Figure
     """
+    runs = {drawable(title, longest=20): run for title, run in runs.items()}
+    column = max(240, widest(runs, HEADING_SIZE) + 24)  # pixels
     figure, (losses, information) = make_charts(
-        max(600, 240 * len(runs)), 560, rows=2, columns=len(runs), sharey="row"
+        max(600, column * len(runs)), 560, rows=2, columns=len(runs), sharey="row"
     )
     highest = 0.0
     for upper, lower, (title, (columns, mean_loss, entropy)) in zip(
@@ -125,7 +129,7 @@ def courses(runs: Mapping[str, tuple[Mapping[str, ArrayLike], float, float]]) ->
             highest = max(highest, kl.max())
         upper.axhline(mean_loss, color=GRAY, zorder=1, label="mean image")
         upper.axhline(entropy, color=BLACK, linestyle=":", linewidth=2, label="entropy")
-        upper.set_title(drawable(title))
+        upper.set_title(title, fontsize=HEADING_SIZE)
         lower.set_xlabel("epoch")
     mean_losses = [mean_loss for _, mean_loss, _ in runs.values()]
     entropies = [entropy for _, _, entropy in runs.values()]
