@@ -120,6 +120,15 @@ def test_kernels_share_the_cores(notebooks, tmp_path, monkeypatch):
     run(tmp_path, jobs=2)
 
 
+def test_the_training_gets_the_cores_that_the_other_jobs_leave(notebooks, tmp_path, monkeypatch):
+    monkeypatch.setattr(series, "core_count", lambda: 6)
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    code = "import os\nassert os.environ['OPENBLAS_NUM_THREADS'] == '{}'"
+    notebooks("01_first", code.format(3))
+    notebooks("04_train", f"{code.format(5)}  # {series.TRAINS_THE_MODEL}")
+    run(tmp_path, jobs=2)
+
+
 def test_failing_cell_ends_the_run_and_keeps_the_earlier_result(notebooks, tmp_path):
     notebooks("01_first", "1 + 1")
     run(tmp_path)

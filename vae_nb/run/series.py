@@ -276,12 +276,16 @@ class _Execution:
     def _environment(self, notebook: Path) -> dict[str, str]:
         """Return the variables that share the cores out.
 
-        The training may use all cores: it takes longest, and others wait for it.
+        The training gets all cores but one for each other job: it takes longest, and others wait
+        for it. With more threads than cores, each of its matrix products would wait for a thread
+        that another notebook keeps from running.
         """
-        if self.jobs == 1 or notebook == self._trainer:
+        if self.jobs == 1:
             return {}
-        threads = str(max(1, core_count() // self.jobs))
-        return {name: threads for name in THREAD_VARIABLES if name not in os.environ}
+        threads = max(1, core_count() // self.jobs)
+        if notebook == self._trainer:
+            threads = max(threads, core_count() - self.jobs + 1)
+        return {name: str(threads) for name in THREAD_VARIABLES if name not in os.environ}
 
     def _ended(self) -> list[tuple[NotebookRunner, Path | VaeNbError]]:
         """Wait until notebooks end; return their runners with their results or errors."""
