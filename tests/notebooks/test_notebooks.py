@@ -105,7 +105,9 @@ def test_outputs_contain_no_path_or_address(path):
         for output in cell.outputs:
             data = output.get("data", {})
             text = output.get("text", "") + data.get("text/plain", "") + data.get("text/html", "")
-            assert not re.search(r"0x[0-9a-f]{6}|/home/|/tmp/|/root/|ipykernel_\d", text), text
+            assert not re.search(
+                r"0x[0-9a-f]{6}|/home/|/tmp/|/root/|/output/models/|ipykernel_\d", text
+            ), text
 
 
 def compare_outputs(path, project):
