@@ -1,17 +1,13 @@
 """Writes the latent explorer as a page of its own: one file, without a server or a network."""
 
 import base64
-import html
-import json
 from pathlib import Path
-from string import Template
 
 import numpy as np
 
-from vae_nb.run.attribution import attribution
+from vae_nb.run.page import frontend, write_page
 from vae_nb.run.trained_run import TrainedRun
-from vae_nb.show.explorer_state import FRONTEND, explorer_module, explorer_state
-from vae_nb.system.files import atomic_path
+from vae_nb.show.explorer_state import explorer_module, explorer_state
 from vae_nb.system.paths import from_project_root
 
 
@@ -50,21 +46,16 @@ def export_page(run: TrainedRun, path: str | Path) -> Path:
         f"A variational autoencoder with {run.vae.latent_dim} latent dimensions, trained on "
         f"{len(run.train_set)} pictures. It runs in this page."
     )
-    page = _frontend("page.html").substitute(
-        styles=_frontend("explorer.css").template,
-        about=about,
-        attribution=html.escape(attribution(run.config.data.input_dir)),
-        # Names come from strangers' files: no "<" may end the script that they are in.
-        state=json.dumps(values).replace("<", r"\u003c"),
-        module=explorer_module() + _frontend("page.js").template,
+    write_page(
+        path,
+        "page.html",
+        {"about": about},
+        "explorer.css",
+        explorer_module() + frontend("page.js"),
+        values,
+        run.config.data.input_dir,
     )
-    with atomic_path(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
     return path
-
-
-def _frontend(name: str) -> Template:
-    return Template((FRONTEND / name).read_text(encoding="utf-8"))
 
 
 def _base64(data: bytes) -> str:

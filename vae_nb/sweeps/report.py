@@ -4,14 +4,11 @@ The sentences and the numbers are made here. The browser sorts them, and draws w
 """
 
 import base64
-import html
 import io
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from string import Template
 from typing import Any
 
 import numpy as np
@@ -19,8 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vae_nb.data.config import DataConfig, load_config
-from vae_nb.run.attribution import attribution
-from vae_nb.show.explorer_state import FRONTEND
+from vae_nb.run.page import frontend, write_page
 from vae_nb.sweeps.comparison import (
     MEASURES,
     Measure,
@@ -30,7 +26,6 @@ from vae_nb.sweeps.comparison import (
     t_interval,
 )
 from vae_nb.sweeps.results import EXAMPLES, SweepResults
-from vae_nb.system.files import atomic_path
 from vae_nb.system.paths import from_project_root
 
 FIRST = ("score", "normalized held-out excess")  # the page opens with one of these, if it can
@@ -77,21 +72,16 @@ def write_report(sweep: SweepResults, path: str | Path) -> Path:
         "failed": [[row["run"], row["error"]] for row in sweep.rows if row["status"] != "complete"],
     }
     input_folders = dict.fromkeys(folder for data in data_of.values() for folder in data.input_dir)
-    page = _frontend("report.html").substitute(
-        title=html.escape(f"Sweep {sweep.folder.name}"),
-        styles=_frontend("report.css").template,
-        attribution=html.escape(attribution(input_folders)),
-        # Names come from a user's files: no "<" may end the script that they are in.
-        state=json.dumps(state, allow_nan=False).replace("<", r"\u003c"),
-        module=_frontend("report.js").template,
+    write_page(
+        path,
+        "report.html",
+        {"title": f"Sweep {sweep.folder.name}"},
+        "report.css",
+        frontend("report.js"),
+        state,
+        input_folders,
     )
-    with atomic_path(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
     return path
-
-
-def _frontend(name: str) -> Template:
-    return Template((FRONTEND / name).read_text(encoding="utf-8"))
 
 
 def _data_of_pictures(folder: Path, runs: Sequence[str]) -> Iterator[tuple[str, DataConfig]]:
