@@ -31,6 +31,8 @@ import vae_nb
 from benchmarks.machine import describe
 from vae_nb.core.metrics import encode_set, evaluate, excess_of_the_mean_image
 from vae_nb.show.figures.images import image_table, image_tables
+from vae_nb.sweeps.comparison import mean_swd
+from vae_nb.sweeps.results import DOCUMENTED
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = ROOT / "docs" / "experiments.json"
@@ -274,9 +276,8 @@ the splits. The seconds are those of the training with one thread and another tr
 upper bound.
 
 The configurations differ in more than the layer: `configs/convolutional.json` also has a KL weight
-of 10 instead of 3, augmentation, 16 latent dimensions instead of 8, and smaller batches. Notebook
-11 compares it with a dense model of these settings: at equal settings, the convolution has the
-higher held-out excess and the lower SWD.
+of 10 instead of 3, augmentation, 16 latent dimensions instead of 8, and smaller batches. The next
+section compares at equal settings.
 
 {means}
 #### Differences from the dense model on faces, on the same split
@@ -286,6 +287,13 @@ intervals are not corrected for their number: one in twenty excludes 0 by chance
 
 {differences}
 {times}
+### At equal settings
+
+The second row is a dense model with the KL weight, augmentation, latent dimensions and batch size
+of the convolutional one: the default before, from the [finalists](sweeps/finalists/README.md). All
+were trained on the same ten splits.
+
+{equal}
 ### For the eye
 
 ![In three blocks: held-out faces and their reconstructions, draws from the prior, and a morph from
@@ -386,6 +394,7 @@ def as_markdown(results):
         means=means,
         differences=differences,
         times=_times(results["times"]),
+        equal=_equal_settings(rows),
         styles=_styles(rows),
         shuffled=_shuffled(results["shuffled"]),
         large=_large(results["all styles"]),
@@ -395,6 +404,41 @@ def as_markdown(results):
 def _pictures(runs):
     counts = sorted({row["pictures"] for row in runs.values()})
     return f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
+
+
+def _equal_settings(rows):
+    """Write the comparison of the two kinds of layers, where nothing else differs."""
+    finalists = vae_nb.read_sweep(DOCUMENTED).rows
+    before = {
+        row["training.seed"]: row for row in finalists if row["model.encoder_layers"] == "512 relu"
+    }
+
+    names = ("held-out excess", "SWD, held-out", "SWD, draws")
+
+    def measures(run):
+        return [MEASURES[name][0](run["metrics"]) for name in names]
+
+    def measures_of_row(row):
+        return [row["validation.excess"], mean_swd(row, "validation"), mean_swd(row, "samples")]
+
+    models = {  # name: its runs by their split, and how to measure one
+        "dense": (rows[REFERENCE], measures),
+        "dense, with the convolution's settings": (before, measures_of_row),
+        "convolution": (rows["convolutional, faces"], measures),
+    }
+    styles = [MEASURES[name][1] for name in names]
+    table = head(["", "parameters", *names])
+    values = []
+    for name, (runs, of) in models.items():
+        values.append(np.array([of(runs[seed]) for seed in SPLITS]))  # (splits, measures)
+        cells = [interval(*column) for column in zip(values[-1].T, styles, strict=True)]
+        parameters = f"{runs[SPLITS[0]]['parameters'] / 1e6:.2f} M"
+        table += line([name, parameters, *cells])
+    changes = [
+        interval(paired, f"+{style}", mark=True)
+        for paired, style in zip((values[2] - values[1]).T, styles, strict=True)
+    ]
+    return table + line(["third row minus second, on the same split", "", *changes])
 
 
 def _times(times):

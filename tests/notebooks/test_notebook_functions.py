@@ -214,22 +214,6 @@ def test_08_a_plane_has_its_origin_and_its_directions():
         np.testing.assert_allclose(found[i, j], origin + columns[j] * right + rows[i] * up)
 
 
-@every_seed
-def test_08_places(seed):
-    """The place among all pictures but the ingredients, by sorting."""
-    rng = np.random.default_rng(seed)
-    known = rng.random((20, 7))
-    results, (a, b, c, d) = (
-        rng.random((6, 7)),
-        rng.permuted(np.tile(np.arange(20), (6, 1)), axis=1).T[:4],
-    )
-    found = functions_of("08", x_train=known)["places"](results, a, b, c, d)
-    for number, place in enumerate(found):
-        order = np.linalg.norm(known - results[number], axis=1).argsort()
-        left = [k for k in order if k not in (a[number], b[number], c[number])]
-        assert left.index(d[number]) + 1 == place
-
-
 # --- 09 · Latent sliders ---
 
 
@@ -350,34 +334,6 @@ def test_11_patches_are_those_of_the_module(shape):
     images = np.random.default_rng(0).random((3, *shape))
     by_module = vae_nb.unfold(images, vae_nb.Patches(2, 2)).reshape(-1, 4 * shape[2])
     np.testing.assert_array_equal(functions_of("11")["to_patches"](images), by_module)
-
-
-def test_11_shuffled_pictures_keep_their_pixels():
-    shape = (4, 6, 3)
-    pixels = np.random.default_rng(0).integers(0, 256, (5, *shape), np.uint8)
-    images = vae_nb.ImageSet(pixels, tuple("abcde"), ("x",) * 5)
-    order = np.random.default_rng(1).permutation(24)
-    found = functions_of("11", order=order, shape=shape)["shuffled"](images)
-    for before, after in zip(pixels, found.pixels, strict=True):
-        np.testing.assert_array_equal(after.reshape(-1, 3), before.reshape(-1, 3)[order])
-
-
-@pytest.mark.parametrize(
-    ("size", "smaller"),
-    [((64, 64), [32, 32]), ((48, 32), [48, 32]), ((128, 64), [32, 16]), ((10, 50), [8, 48])],
-)
-def test_11_sides_are_multiples_of_8(size, smaller):
-    assert functions_of("11")["sides"](size) == smaller
-
-
-@every_seed
-def test_11_excess_is_that_of_05(seed):
-    rng = np.random.default_rng(seed)
-    vae = small_vae(rng)
-    vae.parameters[:] *= 0.3  # no answer is beyond the clipped ones
-    x, z = rng.random((4, 90)), rng.normal(size=(4, 3))
-    right = functions_of("05", vae=vae)["excess"](x, z).mean()
-    np.testing.assert_allclose(functions_of("11")["excess"](vae.decode(z), x), right)
 
 
 @needs_solutions
