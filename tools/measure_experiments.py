@@ -1,6 +1,6 @@
 """Measure what sharing weights and more drawings change.
 
-    python tools/measure_experiments.py models      40 trainings: about an hour on two cores
+    python tools/measure_experiments.py models      50 trainings: about an hour on two cores
     python tools/measure_experiments.py shuffled    20 more: a quarter of an hour
     python tools/measure_experiments.py times       on a quiet machine, three minutes
     python tools/measure_experiments.py all-styles  one large training; needs `make all-styles`
@@ -31,8 +31,6 @@ import vae_nb
 from benchmarks.machine import describe
 from vae_nb.core.metrics import encode_set, evaluate, excess_of_the_mean_image
 from vae_nb.show.figures.images import image_table, image_tables
-from vae_nb.sweeps.comparison import mean_swd
-from vae_nb.sweeps.results import DOCUMENTED
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = ROOT / "docs" / "experiments.json"
@@ -57,6 +55,18 @@ MODELS = {  # the configuration, and what is different from it
     "convolutional, all styles": ("configs/styles.json", {}),
 }
 REFERENCE = "dense, faces"
+# The layers of the dense model with everything else as the convolutional one has it.
+EQUAL = "dense, equal settings"
+LAYERS = vae_nb.load_config("config.json").to_dict()["model"]
+MODELS_TO_TRAIN = MODELS | {
+    EQUAL: (
+        "configs/convolutional.json",
+        {
+            f"model.{key}": LAYERS[key]
+            for key in ("encoder_layers", "decoder_layers", "output_kernel_size")
+        },
+    )
+}
 SHUFFLED = {
     "dense": ("config.json", {}),
     "convolutional": ("configs/convolutional.json", {"training.augmentation": 0}),
@@ -114,7 +124,7 @@ def in_processes(function, jobs):
 
 def train(kind, seed):
     """Train a model, or load it if it is trained. Return the run."""
-    path, overrides = MODELS[kind]
+    path, overrides = MODELS_TO_TRAIN[kind]
     config = vae_nb.load_config(path, {**overrides, "training.seed": seed})
     folder = RUNS / f"{kind.replace(', ', '_').replace(' ', '_')}_{seed}"
     return vae_nb.load_or_train(config, folder, progress=False), folder
@@ -289,9 +299,8 @@ intervals are not corrected for their number: one in twenty excludes 0 by chance
 {times}
 ### At equal settings
 
-The second row is a dense model with the KL weight, augmentation, latent dimensions and batch size
-of the convolutional one: the default before, from the [finalists](sweeps/finalists/README.md). All
-were trained on the same ten splits.
+The second row has the layers of the dense model, and everything else from
+`configs/convolutional.json`. All were trained on the same ten splits.
 
 {equal}
 ### For the eye
@@ -366,13 +375,14 @@ def as_markdown(results):
     -------
     str
     """
-    rows = {kind: {} for kind in MODELS}
+    rows = {kind: {} for kind in MODELS_TO_TRAIN}
     for row in results["models"]:
         rows[row["model"]][row["seed"]] = row
     reference = rows[REFERENCE]
     means = head(["", "parameters", "model file", *MEASURES])
     differences = head(["", *MEASURES])
-    for kind, runs in rows.items():
+    for kind in MODELS:
+        runs = rows[kind]
         some = next(iter(runs.values()))
         size = [f"{some['parameters'] / 1e6:.2f} M", f"{some['bytes'] / 1e6:.1f} MB"]
         cells = []
@@ -408,36 +418,21 @@ def _pictures(runs):
 
 def _equal_settings(rows):
     """Write the comparison of the two kinds of layers, where nothing else differs."""
-    finalists = vae_nb.read_sweep(DOCUMENTED).rows
-    before = {
-        row["training.seed"]: row for row in finalists if row["model.encoder_layers"] == "512 relu"
-    }
-
     names = ("held-out excess", "SWD, held-out", "SWD, draws")
-
-    def measures(run):
-        return [MEASURES[name][0](run["metrics"]) for name in names]
-
-    def measures_of_row(row):
-        return [row["validation.excess"], mean_swd(row, "validation"), mean_swd(row, "samples")]
-
-    models = {  # name: its runs by their split, and how to measure one
-        "dense": (rows[REFERENCE], measures),
-        "dense, with the convolution's settings": (before, measures_of_row),
-        "convolution": (rows["convolutional, faces"], measures),
-    }
-    styles = [MEASURES[name][1] for name in names]
     table = head(["", "parameters", *names])
-    values = []
-    for name, (runs, of) in models.items():
-        values.append(np.array([of(runs[seed]) for seed in SPLITS]))  # (splits, measures)
-        cells = [interval(*column) for column in zip(values[-1].T, styles, strict=True)]
-        parameters = f"{runs[SPLITS[0]]['parameters'] / 1e6:.2f} M"
-        table += line([name, parameters, *cells])
-    changes = [
-        interval(paired, f"+{style}", mark=True)
-        for paired, style in zip((values[2] - values[1]).T, styles, strict=True)
-    ]
+    kinds = (REFERENCE, EQUAL, "convolutional, faces")
+    for kind in kinds:
+        cells = [
+            interval([value(run["metrics"]) for run in rows[kind].values()], style)
+            for value, style in (MEASURES[name] for name in names)
+        ]
+        table += line([kind, f"{rows[kind][SPLITS[0]]['parameters'] / 1e6:.2f} M", *cells])
+    changes = []
+    for value, style in (MEASURES[name] for name in names):
+        equal, shared = (
+            np.array([value(rows[kind][seed]["metrics"]) for seed in SPLITS]) for kind in kinds[1:]
+        )
+        changes.append(interval(shared - equal, f"+{style}", mark=True))
     return table + line(["third row minus second, on the same split", "", *changes])
 
 
@@ -602,9 +597,13 @@ def main():
 
 
 @main.command()
-def models():
-    """Train four models on ten splits, and measure them on the same faces."""
-    write("models", in_processes(measure_model, list(product(MODELS, SPLITS))))
+@click.argument("kinds", nargs=-1, type=click.Choice(list(MODELS_TO_TRAIN)))
+def models(kinds):
+    """Train models on ten splits, and measure them on the same faces. No name: all of them."""
+    kinds = kinds or list(MODELS_TO_TRAIN)
+    rows = json.loads(TABLE.read_text(encoding="utf-8"))["models"]
+    rows = [row for row in rows if row["model"] not in kinds]
+    write("models", rows + in_processes(measure_model, list(product(kinds, SPLITS))))
 
 
 @main.command()
