@@ -243,7 +243,8 @@ class TrainingConfig(Section):
         ge=0,
         le=1,
         description="Probability that a training image is mirrored, and also that it is shifted "
-        "by up to a pixel, each time that it is drawn. 0: never.",
+        "by up to a pixel, each time that it is drawn. The training loss is that of the changed "
+        "images. 0: never.",
     )
     early_stopping_patience: Integer | None = Field(
         default=None,
