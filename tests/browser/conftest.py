@@ -21,12 +21,19 @@ def browser():
 
 @pytest.fixture(scope="package")
 def parameters(browser, tmp_path_factory):
-    """Train the default model, and return the parameters with which a notebook loads it."""
+    """Train a model of all emojis, and return the parameters with which a notebook loads it.
+
+    Its layers are small, so that pages open quickly.
+    """
     output = tmp_path_factory.mktemp("output")
     parameters = {
         "config_path": str(ROOT / "configs" / "all_emojis.json"),
         "output_dir": str(output),
-        "overrides": {"data.input_dir": "input/emojis", "training.epochs": EPOCHS},
+        "overrides": {
+            "data.input_dir": "input/emojis",
+            "model.encoder_layers": [{"units": 32, "activation": "tanh"}],
+            "training.epochs": EPOCHS,
+        },
     }
     config = vae_nb.load_config(parameters["config_path"], parameters["overrides"])
     vae_nb.train_and_save(config, output, progress=False)
