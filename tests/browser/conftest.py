@@ -10,7 +10,7 @@ from conftest import ROOT
 import vae_nb
 from browser.front_ends import jupyterlab, open_browser
 
-EPOCHS = 3  # quick; it does not matter what the model has learned
+EPOCHS = 60  # a moment; its pictures differ, and that is enough
 
 
 @pytest.fixture(scope="package")
@@ -31,7 +31,7 @@ def parameters(browser, tmp_path_factory):
         "output_dir": str(output),
         "overrides": {
             "data.input_dir": "input/emojis",
-            "model.encoder_layers": [{"units": 32, "activation": "tanh"}],
+            "model.encoder_layers": [{"units": 64, "activation": "tanh"}],
             "training.epochs": EPOCHS,
         },
     }

@@ -38,10 +38,9 @@ export function normInWords(z, facts) {
   const norm = Math.hypot(...z);
   const smaller = facts.prior_norms.filter((other) => other < norm).length;
   const share = smaller / facts.prior_norms.length;
-  const words = `Norm ${norm.toFixed(1)}. Prior draws average about `
-    + `${facts.prior_norm.toFixed(1)}; ${Math.round(100 * share)}% are smaller.`;
-  const isFar = share >= UNLIKELY_SHARE;
-  return isFar ? `${words} The prior almost never draws one so far out.` : words;
+  const howMany = share >= UNLIKELY_SHARE ? "almost all" : `${Math.round(100 * share)}%`;
+  return `Norm ${norm.toFixed(1)}. Prior draws average about `
+    + `${facts.prior_norm.toFixed(1)}; ${howMany} are smaller.`;
 }
 
 // Say which coordinates of z differ from those of a start.
