@@ -84,15 +84,20 @@ def pytest_collection_modifyitems(items):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Give each worker of `pytest -n` one test at a time, and one of them all browser tests.
+    """Give each worker of `pytest -n` one test at a time, but together what shares a costly setup.
 
-    Those share a browser and servers, and start before the others.
+    Browser tests share a browser and servers; they go to one worker and start before the others.
+    Tests of figures share the figures of a set of images.
     """
     from xdist.scheduler import LoadScopeScheduling
 
     class Scheduler(LoadScopeScheduling):
         def _split_scope(self, nodeid):
-            return "browser" if nodeid.startswith("tests/browser/") else nodeid
+            if nodeid.startswith("tests/browser/"):
+                return "browser"
+            if nodeid.startswith("tests/show/test_figures.py"):
+                return f"figures [{nodeid.partition('[')[2]}"
+            return nodeid
 
     return Scheduler(config, log)
 

@@ -28,7 +28,7 @@ FIGURES = (
 ANIMATIONS = ("plane.gif", "training.gif")
 
 
-@pytest.mark.slow(45)
+@pytest.mark.slow(80)
 @pytest.mark.notebook
 def test_whole_series_on_a_readers_own_gray_images(tiny_config_path, tmp_path):
     """With as few latent dimensions as a reader may choose: two."""
@@ -78,7 +78,7 @@ def test_convolutions_on_a_readers_own_gray_images(tiny_config_path, tmp_path):
     tiny_config_path.write_text(json.dumps(values), encoding="utf-8")
     result = run_command(
         *("run", "--config", tiny_config_path.name, "--output", "results"),
-        *("--only", "01,04-06,09"),
+        *("--only", "01,05,06,09"),
         cwd=tmp_path,
     )
     assert result.returncode == 0, result.stderr
