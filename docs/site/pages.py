@@ -31,7 +31,7 @@ EXPLORERS = {
     "00": ("LatentExplorer(", "plane"),
     "08": ("plane_film(", "plane"),
     "09": ("LatentExplorer(", "convolutional"),
-    "11": ("image_tables(", "convolutional"),
+    "11": ("sharing_weights.png", "convolutional"),
 }
 EXPLORER = """<iframe class="explorer" title="Latent explorer" src="../_static/{0}.html"></iframe>
 

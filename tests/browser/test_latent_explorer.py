@@ -447,6 +447,7 @@ def tiles_of_the_map(explorer, run, z):
     return np.array(seen), np.array(decoded)
 
 
+@pytest.mark.parametrize("explorer_page", [FILE], indirect=True)  # the same code in both
 def test_behind_the_map_is_what_the_plane_decodes_to(explorer, run):
     def are_those_of(index, tolerance):
         seen, decoded = tiles_of_the_map(explorer, run, run.codes[index])
@@ -471,6 +472,7 @@ def test_behind_the_map_is_what_the_plane_decodes_to(explorer, run):
     wait_for(lambda: are_those_of(other, tolerance), "the tiles again")
 
 
+@pytest.mark.parametrize("explorer_page", [FILE], indirect=True)  # the same code in both
 def test_every_picture_has_room_once_one_zooms_in(explorer):
     covered = []
     for index in range(1, 128, 18):
@@ -626,6 +628,7 @@ def make_path(explorer, indexes):
         explorer.press("Add this point")
 
 
+@pytest.mark.parametrize("explorer_page", [FILE], indirect=True)  # the same code in both
 def test_a_path_is_played_until_its_end(explorer, run):
     page, stops = explorer.page, [4, 9, 30]
     make_path(explorer, stops)
