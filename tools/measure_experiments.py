@@ -286,8 +286,8 @@ the splits. The seconds are those of the training with one thread and another tr
 upper bound.
 
 The configurations differ in more than the layer: `configs/convolutional.json` also has a KL weight
-of 10 instead of 3, augmentation, 16 latent dimensions instead of 8, and smaller batches. The next
-section compares at equal settings.
+of 10 instead of 3, augmentation, 16 latent dimensions instead of 8, smaller batches, fewer epochs
+and a lower learning rate. The next section compares at equal settings.
 
 {means}
 #### Differences from the dense model on faces, on the same split
