@@ -33,6 +33,7 @@ suppress_warnings = [
 myst_enable_extensions = ["amsmath", "dollarmath"]
 myst_heading_anchors = 3
 nb_execution_mode = "off"  # the committed outputs are shown
+nb_render_markdown_format = "myst"  # tables in outputs, too
 numpydoc_class_members_toctree = False
 numpydoc_show_class_members = False
 python_use_unqualified_type_names = True

@@ -93,6 +93,12 @@ def test_notebooks_with_the_explorer_show_it_live(pages):
     assert pages["index.html"].article.iframe
 
 
+def test_a_table_in_an_output_is_a_table(pages):
+    """Where the notebooks have outputs."""
+    page = pages["notebooks/11_sharing_weights.html"]
+    assert not SOLUTIONS or "equal settings" in page.select_one(".cell_output table").text
+
+
 @pytest.mark.skipif(not SOLUTIONS, reason="a class set has no solutions")
 def test_solutions_are_folded(pages):
     for path in SOLUTIONS:
