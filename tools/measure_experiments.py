@@ -584,10 +584,14 @@ def draw_shuffled(seed):
 # --- the command ---
 
 
+def read():
+    """Read docs/experiments.json, if there is one."""
+    return json.loads(TABLE.read_text(encoding="utf-8")) if TABLE.exists() else {}
+
+
 def write(part, values):
     """Put a part of the results into docs/experiments.json."""
-    results = json.loads(TABLE.read_text(encoding="utf-8")) if TABLE.exists() else {}
-    results[part] = values
+    results = read() | {part: values}
     TABLE.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
@@ -601,9 +605,8 @@ def main():
 def models(kinds):
     """Train models on ten splits, and measure them on the same faces. No name: all of them."""
     kinds = kinds or list(MODELS_TO_TRAIN)
-    rows = json.loads(TABLE.read_text(encoding="utf-8"))["models"]
-    rows = [row for row in rows if row["model"] not in kinds]
-    write("models", rows + in_processes(measure_model, list(product(kinds, SPLITS))))
+    kept = [row for row in read().get("models", []) if row["model"] not in kinds]
+    write("models", kept + in_processes(measure_model, list(product(kinds, SPLITS))))
 
 
 @main.command()

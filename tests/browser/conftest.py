@@ -21,9 +21,9 @@ def browser():
 
 @pytest.fixture(scope="package")
 def parameters(browser, tmp_path_factory):
-    """Train a model of all emojis, and return the parameters with which a notebook loads it.
+    """Train a model with small layers, so that pages open quickly.
 
-    Its layers are small, so that pages open quickly.
+    Return the parameters with which a notebook loads it.
     """
     output = tmp_path_factory.mktemp("output")
     parameters = {

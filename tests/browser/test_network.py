@@ -10,7 +10,7 @@ from vae_nb.show.explorer_state import FRONTEND, explorer_state
 
 pytestmark = pytest.mark.browser
 
-VECTORS = 50
+VECTORS = 200
 LAYERS = {
     "dense, every activation": {
         "model.encoder_layers": [

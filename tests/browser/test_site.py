@@ -16,7 +16,7 @@ PAGES = {
     "front page": "index.html",
     "notebook": "notebooks/00_ten_minutes.html",
     "glossary": "docs/glossary.html",
-    "reference": "reference/data.html",
+    "reference": "reference/core.html",
     "search": "search.html?q=reparameterization",
 }
 

@@ -24,7 +24,7 @@ from vae_nb.run.model_files import save_checkpoint
 from vae_nb.run.trained_run import train_and_save
 from vae_nb.system.errors import ConfigError
 
-COUNTS = [100, pytest.param(2000, marks=pytest.mark.long)]
+COUNTS = [200, pytest.param(2000, marks=pytest.mark.long)]
 
 
 def fuzz(kind, count, source, capsys):

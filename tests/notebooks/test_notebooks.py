@@ -130,6 +130,12 @@ def compare_outputs(paths, project):
     return result.stdout[-6000:] + result.stderr[-2000:]
 
 
+def expect_no(report):
+    """Fail with the whole report of nbval: it names each cell that differs."""
+    if report:
+        pytest.fail(report, pytrace=False)
+
+
 @pytest.fixture(scope="session")
 def report_on_04(project_copy):
     """Run nbval on notebook 04, once for all workers. It trains the model of the later ones."""
@@ -155,12 +161,12 @@ def test_nbval_compares_every_output(path, project_copy, request):
     """Run nbval in a copy of the project. 04 trains; others load its model."""
     number = path.name[:2]
     if number == "04":
-        assert request.getfixturevalue("report_on_04") == ""
+        expect_no(request.getfixturevalue("report_on_04"))
     else:
         if LOADS_THE_MODEL in path.read_text(encoding="utf-8"):
             request.getfixturevalue("report_on_04")
             assert (project_copy / "output" / "models" / "vae.npz").exists(), "04 saved no model"
-        assert compare_outputs([path], project_copy) == ""
+        expect_no(compare_outputs([path], project_copy))
     for name in IMAGES.get(number, ()):
         image = project_copy / "output" / "images" / name
         assert image.read_bytes().startswith((b"\x89PNG", b"GIF89a")), name
@@ -172,4 +178,4 @@ def test_nbval_compares_every_output(path, project_copy, request):
 @pytest.mark.parametrize("paths", [LABS, MORE, SOLUTIONS], ids=["labs", "more", "solutions"])
 def test_nbval_compares_every_output_of_a_track(paths, project_copy, report_on_04):
     """One process of nbval for all of a track: starting one takes as long as a small notebook."""
-    assert compare_outputs(paths, project_copy) == ""
+    expect_no(compare_outputs(paths, project_copy))

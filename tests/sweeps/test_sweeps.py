@@ -665,7 +665,7 @@ def test_a_cluster_gives_the_same_results_even_if_a_worker_is_killed(
     folder = tmp_path / "results" / "sweeps" / "tiny"
     wait_until(lambda: len(checkpoints_in(folder)) == 2, process)
     workers[0].kill()
-    # Its run, in a process of its own, ends with a checkpoint.
+    # Its run is another process, which ends with a checkpoint.
     wait_until(lambda: len(list(folder.glob("*/.progress.json"))) == 1, process)
     paused.unlink()
     output, _ = process.communicate(timeout=300)
@@ -766,7 +766,7 @@ def test_a_run_goes_on_from_its_checkpoint_in_notebook_04_too(config_path, tmp_p
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    """A package with a file of its own and one in a room, whose version is computed."""
+    """A package with one file at its top and one in a room, to compute its version."""
     package = tmp_path / "vae_nb"
     (package / "core").mkdir(parents=True)
     for name in ("cli.py", "config.schema.json", "core/x.py"):
